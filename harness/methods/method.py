@@ -1,0 +1,248 @@
+"""What a method is: an intervention on a trained model, by exactly one of four protocols (design.md section 5).
+
+* Sampling   hooks on the one denoising loop of harness/models/diffusion/loop.py
+* Edit       (model, data, rng) → model
+* Search     proposes parameters or latents and is told scores, within a budget
+* Transform  sample → sample
+
+A method is a frozen dataclass made with `@method`; its options are its YAML. It writes no files, draws from no global
+state and knows no metric. Its role in a suite (method, baseline, control) is not its business.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
+
+from harness import keys
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Kind(StrEnum):
+    SAMPLING = "sampling"
+    EDIT = "edit"
+    SEARCH = "search"
+    TRANSFORM = "transform"
+
+
+class Couples(StrEnum):
+    """What an item's result depends on besides itself."""
+
+    NOTHING = "nothing"
+    GROUP = "group"  # the other items of its group
+    HISTORY = "history"  # its group and the finished groups of the same prompt
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a method comes from. `licence` is that of the authors' code ("none found" where there is none)."""
+
+    title: str = ""
+    paper: str = ""  # arXiv id or DOI
+    code: str = ""
+    licence: str = ""
+
+
+class Method(ABC):
+    """Base of all methods; subclasses implement one protocol below and are decorated with `@method`."""
+
+    name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    kind: ClassVar[Kind]
+    couples: ClassVar[Couples] = Couples.NOTHING
+    source: ClassVar[Source] = Source()
+    requires: ClassVar[str] = ""  # what it needs beyond the model, in words (memory, gradients, a scorer)
+
+
+# --- Sampling ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Step:
+    """One network evaluation of the sampler, in VP terms: x_t = a x0 + b ε, sigma = b / a.
+
+    index     0 … count-1
+    timestep  the scheduler's own
+    time      normalised time in [0, 1], 1 = noise: timestep / num_train_timesteps for VP schedules, u for flows
+    a, b      signal and noise scale of the latent as the method sees it (flows: a = 1-u, b = u)
+    """
+
+    index: int
+    count: int
+    timestep: float
+    time: float
+    a: float
+    b: float
+
+    @property
+    def sigma(self) -> float:
+        return self.b / self.a if self.a > 0 else float("inf")
+
+    @property
+    def last(self) -> bool:
+        return self.index == self.count - 1
+
+
+@dataclass
+class Group:
+    """The items a method may couple: B samples of one prompt, and the method's memory for them.
+
+    finished  (K, D) float32 final clean latents of the earlier groups of the same prompt (only for Couples.HISTORY)
+    memory    free for the method's own state between steps
+    """
+
+    seed: int
+    prompt_index: int
+    prompt: str
+    index: int  # number of the group within its prompt
+    samples: tuple[int, ...]
+    purpose: keys.Purpose = "method"
+    finished: Tensor | None = None
+    memory: dict[str, Any] = field(default_factory=dict)
+    activity: list[tuple[str, int, float]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def normal(self, shape: tuple[int, ...], sample: int, *indices: int | str) -> Tensor:
+        """Method noise for one sample of the group, float32 on the CPU. `indices`: step index, try number, a word …"""
+        return keys.normal(shape, self.seed, self.purpose, self.prompt_index, sample, *indices)
+
+    def log(self, name: str, step: int, value: float) -> None:
+        """Record how much the method did at a step (share of items changed, tries, …): activity columns."""
+        self.activity.append((name, step, float(value)))
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The text condition of a group's items. Shapes are the pipeline's: embeddings (B, L, D), pooled (B, D) or None.
+
+    `extra` holds what the denoiser needs besides (attention masks, time ids), untouched by methods.
+    """
+
+    embeddings: Tensor
+    pooled: Tensor | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Stage(Protocol):
+    """What a sampling method may ask before the first cell item: the model's scale and the protected points."""
+
+    latent_shape: tuple[int, ...]
+    prompts: tuple[str, ...]
+
+    def base_latents(self, per_prompt: int) -> Tensor:
+        """(P, per_prompt, D) float32 final clean latents of the untouched sampler under calibration keys."""
+
+    def encode(self, data: str) -> Tensor:
+        """(K, D) float32 clean latents of a named image set (a shield), model-scaled like the sampler's x0."""
+
+
+class Sampling(Method):
+    """Training-free interventions on diffusion sampling. Override the hooks you need; the others cost nothing.
+
+    All tensors are float32 on the loop's device whatever the model's dtype; x0 and latents are VP-scaled.
+    Hooks get one group at a time and return a tensor of the same shape; returning the very same object means
+    "untouched", and the loop then leaves the network's own output alone bit for bit.
+    """
+
+    kind = Kind.SAMPLING
+
+    def prepare(self, stage: Stage) -> Self:
+        """The method with every scale fixed (a quantile turned into a radius). Called once a cell."""
+        return self
+
+    def initial_noise(self, noise: Tensor, group: Group) -> Tensor:
+        """noise (B, C, H, W), the shared standard normal draws of the items."""
+        return noise
+
+    def condition(self, condition: Condition, step: Step, group: Group) -> Condition:
+        """The conditional branch's text condition at this step."""
+        return condition
+
+    def negative(self, condition: Condition, step: Step, group: Group) -> Condition:
+        """The unconditional (or negative) branch's condition at this step."""
+        return condition
+
+    def guidance(self, scale: float, step: Step, group: Group) -> float:
+        """Guidance weight w of y_u + w (y_c - y_u); 1 is the conditional model and saves the other call."""
+        return scale
+
+    def clean_sample(self, x0: Tensor, step: Step, group: Group) -> Tensor:
+        """x0 (B, C, H, W), the expected clean latent after guidance."""
+        return x0
+
+    def score(self, x: Tensor, step: Step, group: Group) -> Tensor | None:
+        """An increment of the score ∇ log p_t at the noisy latent x (B, C, H, W), or None."""
+        return None
+
+    def latent(self, x: Tensor, step: Step, group: Group) -> Tensor:
+        """x (B, C, H, W), the latent after the scheduler's update."""
+        return x
+
+    def oversample(self) -> int:
+        """Candidates drawn for each item kept; above 1, `select` is called."""
+        return 1
+
+    def select(self, x0: Tensor, group: Group) -> Sequence[int]:
+        """Which of the candidates (M, C, H, W) are kept: B indices."""
+        return range(len(group))
+
+
+# --- the other protocols ----------------------------------------------------------------------------------------------
+
+
+class Edit(Method):
+    """A change of weights: unlearning, fine-tuning, weight interpolation."""
+
+    kind = Kind.EDIT
+
+    @abstractmethod
+    def edit(self, model: Any, data: Any, seed: int) -> Any:
+        """The edited model; the given one is left untouched. `data` is what the task hands out for the tune split."""
+
+
+class Search(Method):
+    """Black-box search over parameters or latents within a budget of evaluations."""
+
+    kind = Kind.SEARCH
+
+    @abstractmethod
+    def search(self, space: Any, oracle: Callable[[Any], float], budget: int, seed: int) -> Any:
+        """The point chosen in `space`; `oracle` scores a point on the tune split and counts its calls."""
+
+
+class Transform(Method):
+    """Sample in, sample out: cloaks and their controls."""
+
+    kind = Kind.TRANSFORM
+
+    @abstractmethod
+    def transform(self, samples: Any, seed: int, surrogates: Sequence[Any] = ()) -> Any:
+        """samples (N, 3, H, W) float32 in [0, 1] → same shape and range. `surrogates` are the models it may query."""
+
+
+C = TypeVar("C", bound=type[Method])
+
+
+def method(
+    name: str,
+    *,
+    version: int = 1,
+    couples: Couples = Couples.NOTHING,
+    source: Source | None = None,
+    requires: str = "",
+) -> Callable[[C], C]:
+    """Class decorator stating a method's name, version, coupling and source. Bump `version` when outputs change."""
+
+    def apply(cls: C) -> C:
+        cls.name, cls.version, cls.couples = name, version, couples
+        cls.source, cls.requires = source or Source(), requires
+        return cls
+
+    return apply
