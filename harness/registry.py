@@ -58,7 +58,7 @@ class Registry(Generic[T]):
 
     @property
     def group(self) -> str:
-        return f"harness.{self.kind}s"
+        return f"harness.{self.kind}" if self.kind == "data" else f"harness.{self.kind}s"
 
     @cached_property
     def _plugins(self) -> dict[str, EntryPoint]:

@@ -1,0 +1,48 @@
+"""A named set of images: a reference distribution, a shield, held-out data. Identity without loading a pixel."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.options import params_of
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """images (N, H, W, 3) uint8; prompt (N,) int64, the prompt each image answers, -1 where it answers none."""
+
+    images: NDArray[np.uint8]
+    prompt: NDArray[np.int64]
+
+
+class ImageSet(ABC):
+    """Base of image sets; subclasses are frozen dataclasses with options."""
+
+    name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    licence: ClassVar[str] = ""
+
+    def identity(self, prompts: tuple[str, ...]) -> dict[str, Any]:
+        """Everything that could change the images, as JSON values. `prompts` count only where `uses_prompts`."""
+        fields: dict[str, Any] = {"set": self.name, "version": self.version, **params_of(self)}
+        if self.uses_prompts:
+            fields["prompts"] = list(prompts)
+        return fields
+
+    uses_prompts: ClassVar[bool] = False
+
+    def digest(self, prompts: tuple[str, ...]) -> str:
+        """32 hexadecimal digits naming the content."""
+        text = json.dumps(self.identity(prompts), sort_keys=True, separators=(",", ":"))
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    @abstractmethod
+    def load(self, prompts: tuple[str, ...]) -> ImageData:
+        """The images. Deterministic; the same content for the same digest."""

@@ -1,0 +1,113 @@
+"""What a task is: what is asked, which artifacts answer it, and how a cell of it is cut into shards and run.
+
+A task is a frozen dataclass made with options (its YAML). It names the kinds of method it takes and what metrics may ask
+of it. It knows how to run one shard with a loaded model and a method; it knows no metric, no store and no executor.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.methods.method import Kind, Method
+
+if TYPE_CHECKING:
+    from harness.data.image_set import ImageSet
+
+
+@dataclass(frozen=True)
+class ItemTable:
+    """The items of a cell, fixed before anything runs. All (N,) int64, in storage order."""
+
+    prompt: NDArray[np.int64]
+    sample: NDArray[np.int64]
+    group: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.prompt)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A run of consecutive items at whole coupled units: the unit of loss after a kill."""
+
+    index: int
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """What running a shard gave.
+
+    arrays    name → array with the shard's items on axis 0: "images" (n, H, W, 3) uint8, "latents" (n, D) float32, …
+    calls     denoiser and other calls by kind: conditional, unconditional, auxiliary, decoder, scorer, gradient
+    activity  rows (name, step, group, value) of what the method did
+    micro_batch, tries   the micro-batch really used and the number of back-offs
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    calls: Mapping[str, int] = field(default_factory=dict)
+    activity: tuple[tuple[str, int, int, float], ...] = ()
+    micro_batch: int = 0
+    tries: int = 0
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What the engine hands to a running shard. Nothing in it may change a draw.
+
+    device       "cpu", "cuda:0", …
+    micro_batch  items a network call, at most
+    progress     called with the number of items finished or, as a fraction, worked on
+    image_sets   name → set, of the suite's data section (a shield, a reference)
+    cache        a folder for derived arrays (encoded shields), content-addressed by the caller
+    """
+
+    device: str
+    micro_batch: int
+    progress: Callable[[float], None]
+    image_sets: Mapping[str, ImageSet] = field(default_factory=dict)
+    cache: Callable[[str, Callable[[], dict[str, NDArray[Any]]]], dict[str, NDArray[Any]]] | None = None
+
+
+class Task(ABC):
+    """Base of all tasks."""
+
+    name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    kinds: ClassVar[frozenset[Kind]] = frozenset()
+    artifacts: ClassVar[frozenset[str]] = frozenset()
+    cluster: ClassVar[str] = "prompt"
+
+    @abstractmethod
+    def items(self) -> ItemTable:
+        """The items, without touching a model."""
+
+    @abstractmethod
+    def shards(self) -> tuple[Shard, ...]:
+        """Shards of whole coupled units, fixed by the task alone."""
+
+    @abstractmethod
+    def texts(self) -> tuple[str, ...]:
+        """The prompts (or sources) by index."""
+
+    @abstractmethod
+    def feeds(self) -> frozenset[tuple[str, str]]:
+        """The (kind, role) pairs of evidence that it can supply to metrics; roles of data sets are added by the suite."""
+
+    @abstractmethod
+    def prepare(self, model: Any, method: Method, seed: int, context: RunContext) -> Method:
+        """The method with every scale fixed for this model and these inputs; called once a cell."""
+
+    @abstractmethod
+    def run(self, model: Any, method: Method, seed: int, shard: Shard, context: RunContext) -> ShardResult:
+        """One shard. `model` is what the model adapter's `open` returned; `method` came from `prepare`."""
