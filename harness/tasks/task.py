@@ -100,6 +100,10 @@ class Task(ABC):
     def texts(self) -> tuple[str, ...]:
         """The prompts (or sources) by index."""
 
+    def content(self) -> dict[str, str]:
+        """Hashes of the inputs, as they enter a cell's address."""
+        return {}
+
     @abstractmethod
     def feeds(self) -> frozenset[tuple[str, str]]:
         """The (kind, role) pairs of evidence that it can supply to metrics; roles of data sets are added by the suite."""

@@ -1,0 +1,133 @@
+"""Text to image: samples of each prompt of a set, answered by images.
+
+The shared inputs are the prompts and the keyed initial noise of every (prompt, sample); coupled groups are runs of
+`group_size` samples of one prompt. The cluster of all intervals is the prompt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.prompts import load_prompts
+from harness.methods.method import Group, Kind, Method, Sampling
+from harness.options import option
+from harness.tasks.task import ItemTable, RunContext, Shard, ShardResult, Task
+
+if TYPE_CHECKING:
+    from harness.models.diffusion.loop import Samples
+
+# Images a shard at most (whole prompts): what a kill can lose. Part of no address, because draws are keyed by item.
+SHARD_ITEMS = 64
+
+
+@dataclass(frozen=True)
+class TextToImage(Task):
+    """Options of the task; `items` are ordered by prompt, then sample."""
+
+    prompts: str | tuple[str, ...] = option(help="named prompt set (harness list data), .txt file, or a list of texts")
+    images_per_prompt: int = option(8, unit="images", at_least=1, help="samples of each prompt")
+    group_size: int | None = option(None, unit="images", at_least=1, help="coupled group; default: all of a prompt")
+    first: int | None = option(None, unit="prompts", at_least=1, help="only the first so many prompts of the set")
+
+    name = "text_to_image"
+    version = 1
+    kinds = frozenset({Kind.SAMPLING})
+    artifacts = frozenset({"images", "latents"})
+    cluster = "prompt"
+
+    @cached_property
+    def _texts(self) -> tuple[str, ...]:
+        return load_prompts(self.prompts)[: self.first]
+
+    def texts(self) -> tuple[str, ...]:
+        return self._texts
+
+    def content(self) -> dict[str, str]:
+        text = "\n".join(self._texts)
+        return {"prompts": hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}
+
+    @property
+    def _group(self) -> int:
+        size = self.group_size or self.images_per_prompt
+        if self.images_per_prompt % size:
+            raise ValueError(f"group_size {size} does not divide images_per_prompt {self.images_per_prompt}")
+        return size
+
+    def items(self) -> ItemTable:
+        count, each = len(self._texts), self.images_per_prompt
+        prompt = np.repeat(np.arange(count), each)
+        sample = np.tile(np.arange(each), count)
+        group = prompt * (each // self._group) + sample // self._group
+        return ItemTable(prompt.astype(np.int64), sample.astype(np.int64), group.astype(np.int64))
+
+    def shards(self) -> tuple[Shard, ...]:
+        each, total = self.images_per_prompt, len(self._texts) * self.images_per_prompt
+        step = max(1, SHARD_ITEMS // each) * each
+        return tuple(Shard(i, a, min(a + step, total)) for i, a in enumerate(range(0, total, step)))
+
+    def feeds(self) -> frozenset[tuple[str, str]]:
+        own = {"images", "features", "predictions", "expected", "targets"}
+        return frozenset((kind, "generated") for kind in own)
+
+    def prepare(self, model: Any, method: Method, seed: int, context: RunContext) -> Method:
+        from harness.models.diffusion.stage import LoopStage
+
+        if not isinstance(method, Sampling):
+            raise TypeError(f"text_to_image takes sampling methods, not {method.kind.value}: {method.name}")
+        stage = LoopStage(
+            model,
+            prompts=self._texts,
+            load_images=lambda role: self._images(role, context),
+            micro_batch=context.micro_batch,
+            cache=context.cache,
+            group_size=self._group,
+        )
+        return method.prepare(stage)
+
+    def _images(self, role: str, context: RunContext) -> NDArray[np.uint8]:
+        if role not in context.image_sets:
+            raise ValueError(f"the method asks for the image set {role!r}, which the suite's data section does not name")
+        return context.image_sets[role].load(self._texts).images
+
+    def run(self, model: Any, method: Method, seed: int, shard: Shard, context: RunContext) -> ShardResult:
+        from harness.models.diffusion.loop import sample
+
+        assert isinstance(method, Sampling)
+        groups = self._groups(seed, shard)
+        samples = sample(
+            model, method, groups, seed=seed, micro_batch=context.micro_batch, progress=context.progress
+        )
+        return _result(samples, groups)
+
+    def _groups(self, seed: int, shard: Shard) -> list[Group]:
+        table, size = self.items(), self._group
+        return [
+            Group(
+                seed=seed,
+                prompt_index=int(table.prompt[i]),
+                prompt=self._texts[table.prompt[i]],
+                index=int(table.sample[i]) // size,
+                samples=tuple(int(s) for s in table.sample[i : i + size]),
+            )
+            for i in range(shard.start, shard.stop, size)
+        ]
+
+
+def _result(samples: Samples, groups: Sequence[Group]) -> ShardResult:
+    activity = tuple(
+        (name, step, group.prompt_index, value) for group in groups for name, step, value in group.activity
+    )
+    return ShardResult(
+        arrays={"images": samples.images, "latents": samples.latents},
+        calls=dict(samples.calls),
+        activity=activity,
+        micro_batch=samples.micro_batch,
+        tries=samples.tries,
+    )
