@@ -2,10 +2,10 @@
 
 Every metric hands over one of three kinds, all paired by key between a method and its baseline:
 
-* items       one value an item (image, pair mean of a group, utterance); key = the item, cluster = the prompt or identity.
-              The score is their mean.
-* pseudo      grouped-jackknife pseudo-values; key = the jackknife group, made of whole clusters. The score is the plug-in
-              value; the mean of the pseudo-values is its bias-corrected companion.
+* items       one value an item (image, pair mean of a group, utterance); key = the item, cluster = the prompt or
+              identity. The score is their mean.
+* pseudo      grouped-jackknife pseudo-values; key = the jackknife group, made of whole clusters. The score is the
+              plug-in value; the mean of the pseudo-values is its bias-corrected companion.
 * replicates  values under keyed resampling of clusters; key = the number of the replicate, the same resampled clusters
               for every method.
 
@@ -82,6 +82,17 @@ class Difference:
 
 class CannotInfer(ValueError):
     """An interval or test that the units do not allow; the message is the reason shown to the user."""
+
+
+class NoSpread(CannotInfer):
+    """All units agree, so nothing can be inferred from their spread; `value` is what they agree on.
+
+    A paired difference with value 0 is that of an inert method: "identical on every unit".
+    """
+
+    def __init__(self, reason: str, value: float) -> None:
+        self.value = value
+        super().__init__(reason)
 
 
 def over_seeds(seeds: Sequence[str], units: Sequence[Units]) -> Units:

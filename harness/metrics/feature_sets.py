@@ -1,0 +1,89 @@
+"""Feature sets as distribution metrics take them: checked, float64, cut into the jackknife groups of their prompts.
+
+Every refusal has its status here: features of a wrong shape, of unequal length or not finite, too few items, too few
+prompts for an interval.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.metrics.metric import CannotMeasure, Evidence, Measurement, Need, ScoreStatus
+from harness.stats.groups import Groups, jackknife_groups
+from harness.stats.units import CannotInfer
+
+Features = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FeatureSets:
+    """generated (N, D), reference (M, D) or None, both float64 and finite; groups of the generated items."""
+
+    generated: Features
+    reference: Features | None
+    groups: Groups
+
+    def against(self) -> Features:
+        """The reference. Raises ValueError where the metric did not ask for one."""
+        if self.reference is None:
+            raise ValueError("this metric was given no reference")
+        return self.reference
+
+
+def feature_needs(extractor: str, reference: bool = True) -> tuple[Need, ...]:
+    """Features of the generated items and, if asked, of the reference, by one extractor."""
+    own = Need("features", "generated", extractor)
+    return (own, Need("features", "reference", extractor)) if reference else (own,)
+
+
+def feature_sets(evidence: Evidence, extractor: str, *, fewest: int = 2, reference: bool = True) -> FeatureSets:
+    """The feature sets in `evidence` for `extractor`.
+
+    fewest  items needed on each side
+    Raises CannotMeasure: insufficient-n below `fewest` items or 5 prompts, undefined for values that are not finite,
+    protocol-mismatch for wrong shapes.
+    """
+    generated = _checked(evidence, "generated", extractor, fewest)
+    if len(generated) != len(evidence.items):
+        raise CannotMeasure(
+            ScoreStatus.PROTOCOL_MISMATCH, f"{len(generated)} feature rows for {len(evidence.items)} generated items"
+        )
+    other = _checked(evidence, "reference", extractor, fewest) if reference else None
+    if other is not None and other.shape[1] != generated.shape[1]:
+        raise CannotMeasure(
+            ScoreStatus.PROTOCOL_MISMATCH,
+            f"generated features have length {generated.shape[1]}, reference features {other.shape[1]}",
+        )
+    try:
+        groups = jackknife_groups(evidence.items.clusters)
+    except CannotInfer as error:
+        raise CannotMeasure(ScoreStatus.INSUFFICIENT_N, str(error)) from error
+    return FeatureSets(generated, other, groups)
+
+
+def jackknifed(groups: Groups, full: float, left_out: NDArray[np.float64], **companions: Measurement) -> Measurement:
+    """A measurement with the pseudo-values of `full` and of the values without each group (G,)."""
+    for name, value in (("the estimate", full), ("a leave-one-group-out estimate", left_out)):
+        if not np.isfinite(value).all():
+            raise CannotMeasure(ScoreStatus.UNDEFINED, f"{name} is not a finite number")
+    return Measurement(float(full), int(groups.size.sum()), groups.units(full, left_out), companions=companions)
+
+
+def _checked(evidence: Evidence, role: str, extractor: str, fewest: int) -> Features:
+    array = np.asarray(evidence.features[role, extractor])
+    if len(array) < fewest:
+        raise CannotMeasure(ScoreStatus.INSUFFICIENT_N, f"at least {fewest} {role} items needed; found {len(array)}")
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise CannotMeasure(
+            ScoreStatus.PROTOCOL_MISMATCH, f"{role} features must be (N, D); found shape {tuple(array.shape)}"
+        )
+    values = array.astype(np.float64)
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(bad):
+        raise CannotMeasure(
+            ScoreStatus.UNDEFINED, f"{len(bad)} {role} feature rows are not finite, the first is row {bad[0]}"
+        )
+    return values
