@@ -72,7 +72,7 @@ OCCUPATIONS: dict[str, str] = {
 }
 OCCUPATION_NAMES: tuple[str, ...] = tuple(OCCUPATIONS)
 OCCUPATION_SHARE = 0.6  # share of portraits (characters aside) that have an occupation, in both distributions
-BIAS_SHARE = 0.75  # planted bias: probability of the preferred class, given the occupation, in the training distribution
+BIAS_SHARE = 0.7  # planted bias: this share of an occupation takes the preferred class, the rest draws as declared
 
 # Planted bias of the training distribution: occupation -> attribute -> preferred class.
 OCCUPATION_BIAS: dict[str, dict[str, str]] = {
