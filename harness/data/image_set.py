@@ -44,5 +44,9 @@ class ImageSet(ABC):
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     @abstractmethod
+    def size(self, prompts: tuple[str, ...]) -> int:
+        """Number of images, without loading them."""
+
+    @abstractmethod
     def load(self, prompts: tuple[str, ...]) -> ImageData:
         """The images. Deterministic; the same content for the same digest."""

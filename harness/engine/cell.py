@@ -21,6 +21,11 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
 
 
+def digest_of(value: Any) -> str:
+    """32 hexadecimal digits naming a JSON value."""
+    return hashlib.blake2b(canonical(value).encode(), digest_size=16).hexdigest()
+
+
 @dataclass(frozen=True)
 class Part:
     """A component as it enters an address.
@@ -58,7 +63,7 @@ class Cell:
     @property
     def address(self) -> str:
         """32 hexadecimal digits."""
-        return hashlib.blake2b(canonical(self.spec()).encode(), digest_size=16).hexdigest()
+        return digest_of(self.spec())
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Cell:

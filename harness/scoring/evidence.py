@@ -1,0 +1,133 @@
+"""Evidence: from stored artifacts to what metrics ask for, each image through each network once.
+
+Features and predictions are stored by (content of the images, extractor with its weights' hash), in float32; a second
+metric, a second run or a repaired metric reads them back.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.image_set import ImageSet
+from harness.engine.cell import digest_of
+from harness.engine.store import Store
+from harness.metrics.metric import Evidence, Items, Need
+from harness.scoring.extractors import Extractor, find, one_pass
+from harness.tasks.task import Task
+
+WORLDS = {"avatars": "harness.worlds.avatars.truth", "digits": "harness.worlds.digits.truth"}
+LATENT = "latent"  # the model's own latent space: stored with the artifacts, encoded for data sets
+
+
+@dataclass
+class Source:
+    """Builds evidence for the cells of one suite.
+
+    encode   uint8 images → (N, D) latents of the suite's model, for data sets in the space `latent`
+    model    digest of the model's weights, which name that space
+    """
+
+    store: Store
+    task: Task
+    sets: Mapping[str, ImageSet]
+    device: str
+    model: str
+    encode: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    seed: int
+    extracted: int = 0  # images passed through networks, for the test that nothing is computed twice
+    _loaded: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    _shared: dict[tuple[str, str], NDArray[np.float32]] = field(default_factory=dict)
+
+    def items(self) -> Items:
+        table = self.task.items()
+        return Items(table.prompt, table.sample, table.group, self.task.texts())
+
+    def digests(self, needs: Iterable[Need]) -> dict[str, str]:
+        """Digest of every data role that the needs name."""
+        roles = {n.role for n in needs} - {"generated"}
+        return {role: self.sets[role].digest(self.task.texts()) for role in sorted(roles & set(self.sets))}
+
+    def build(self, address: str, needs: Iterable[Need]) -> Evidence:
+        """Evidence for one finished cell; `needs` of all metrics that will read it."""
+        wanted = set(needs)
+        arrays = self.store.arrays(address)
+        content = self.store.content(address)
+        features: dict[tuple[str, str], NDArray[Any]] = {}
+        images: dict[str, NDArray[Any]] = {}
+        predictions: dict[str, dict[str, NDArray[Any]]] = {}
+        for need in sorted(wanted, key=str):
+            if need.role != "generated" and need.role not in self.sets:
+                continue  # an optional role (held-out data): the metric does without
+            if need.kind == "images":
+                images[need.role] = arrays["images"] if need.role == "generated" else self._images(need.role)
+            elif need.kind == "features":
+                features[need.role, need.name] = self._features(need, arrays, content)
+            elif need.kind == "predictions":
+                extractor = find(need.kind, need.name)
+                predictions[need.name] = self._pass(extractor, content, lambda: arrays["images"])
+        worlds = {n.name for n in wanted if n.kind in ("expected", "targets", "predictions")}
+        truth = [self._truth(world) for world in sorted(worlds)]
+        return Evidence(
+            items=self.items(),
+            images=images,
+            features=features,
+            predictions=predictions,
+            expected={k: v for t in truth for k, v in t["expected"].items()},
+            targets={k: v for t in truth for k, v in t["targets"].items()},
+            confusion={world: t["confusion"] for world, t in zip(sorted(worlds), truth, strict=True)},
+            classes={k: v for t in truth for k, v in t["classes"].items()},
+            digests={"generated": content, **self.digests(wanted)},
+            seed=self.seed,
+        )
+
+    def _images(self, role: str) -> NDArray[np.uint8]:
+        if role not in self._loaded:
+            self._loaded[role] = self.sets[role].load(self.task.texts()).images
+        return self._loaded[role]
+
+    def _features(self, need: Need, arrays: Mapping[str, NDArray[Any]], content: str) -> NDArray[np.float32]:
+        if need.role == "generated":
+            if need.name == LATENT:
+                return np.asarray(arrays["latents"], dtype=np.float32)
+            return self._pass(find(need.kind, need.name), content, lambda: arrays["images"])["features"]
+        at = (need.role, need.name)
+        if at not in self._shared:
+            digest = self.sets[need.role].digest(self.task.texts())
+            if need.name == LATENT:
+                key = digest_of({"latents-of": digest, "model": self.model})
+                stored = self.store.derived(key, lambda: {"features": self.encode(self._images(need.role))})
+                self._shared[at] = stored["features"]
+            else:
+                extractor = find(need.kind, need.name)
+                self._shared[at] = self._pass(extractor, digest, lambda: self._images(need.role))["features"]
+        return self._shared[at]
+
+    def _pass(
+        self, extractor: Extractor, content: str, images: Callable[[], NDArray[np.uint8]]
+    ) -> dict[str, NDArray[np.float32]]:
+        def compute() -> dict[str, NDArray[np.float32]]:
+            pixels = images()
+            self.extracted += len(pixels)
+            return one_pass(extractor, pixels, self.device)
+
+        key = digest_of({"images": content, "extractor": extractor.name, "weights": extractor.digest})
+        return self.store.derived(key, compute)
+
+    def _truth(self, world: str) -> dict[str, Any]:
+        """What the world knows of the prompts: stated classes per item, wanted shares per prompt, the classifier's M."""
+        module = importlib.import_module(WORLDS[world])
+        classes: dict[str, tuple[str, ...]] = module.classes()
+        table, prompts = self.task.items(), self.task.texts()
+        stated = [module.expected(p) for p in prompts]
+        shares = [module.target(p) for p in prompts]
+        index = {a: {c: i for i, c in enumerate(cs)} for a, cs in classes.items()}
+        expected = {a: np.array([index[a][s[a]] if a in s else -1 for s in stated])[table.prompt] for a in classes}
+        targets = {a: np.array([t[a] if a in t else np.full(len(cs), np.nan) for t in shares], dtype=np.float64)
+                   for a, cs in classes.items()}
+        return {"expected": expected, "targets": targets, "classes": classes, "confusion": module.confusion()}

@@ -1,0 +1,86 @@
+"""Feature extractors and classifiers by name: identity without torch, one pass over images when asked.
+
+The identity (name, weights' hash) enters metric ids and the address of stored features, so that features of one set of
+weights are never read as those of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.models.zoo import ZOO
+from harness.options import nearest
+from harness.registry import UnknownName
+
+BATCH = 64  # images a pass; the remainder is padded, so that no image feels the size of the last batch
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """One named network over images. `open(device)` gives a function (n, 3, H, W) float32 in [0, 1] → arrays."""
+
+    name: str
+    digest: str
+    open: Callable[[str], Callable[[Any], dict[str, NDArray[np.float32]]]]
+
+
+def _features(zoo_name: str) -> Extractor:
+    entry = ZOO[zoo_name]
+
+    def open_(device: str) -> Callable[[Any], dict[str, NDArray[np.float32]]]:
+        from harness.models.features import FeatureExtractor
+
+        net = FeatureExtractor.load(entry.directory, device=device)
+        return lambda images: {"features": net(images)}
+
+    return Extractor(zoo_name.removesuffix("-features"), entry.digest, open_)
+
+
+def _classifier(zoo_name: str) -> Extractor:
+    entry = ZOO[zoo_name]
+
+    def open_(device: str) -> Callable[[Any], dict[str, NDArray[np.float32]]]:
+        from harness.models.classifier import AttributeClassifier
+
+        net = AttributeClassifier.load(entry.directory, device=device)
+        return net.predict
+
+    return Extractor(zoo_name, entry.digest, open_)
+
+
+EXTRACTORS: dict[str, Callable[[], Extractor]] = {
+    "avatars": lambda: _features("avatars-features"),
+    "digits": lambda: _features("digits-features"),
+}
+CLASSIFIERS: dict[str, Callable[[], Extractor]] = {
+    "avatars": lambda: _classifier("avatars-attributes"),
+    "digits": lambda: _classifier("digits-attributes"),
+}
+
+
+def find(kind: str, name: str) -> Extractor:
+    """The extractor (kind "features") or classifier (kind "predictions") of that name. Raises UnknownName."""
+    table = CLASSIFIERS if kind == "predictions" else EXTRACTORS
+    if name not in table:
+        raise UnknownName("classifier" if kind == "predictions" else "extractor", name, nearest(name, table))
+    return table[name]()
+
+
+def one_pass(extractor: Extractor, images: NDArray[np.uint8], device: str) -> dict[str, NDArray[np.float32]]:
+    """Every image through the extractor once. images (N, H, W, 3) uint8 → arrays with N rows."""
+    import torch
+
+    run = extractor.open(device)
+    parts: list[dict[str, NDArray[np.float32]]] = []
+    for start in range(0, len(images), BATCH):
+        block = images[start : start + BATCH]
+        padded = np.concatenate([block, np.repeat(block[-1:], BATCH - len(block), axis=0)])
+        tensor = torch.from_numpy(padded).to(device).permute(0, 3, 1, 2).float() / 255.0
+        with torch.inference_mode(), torch.autocast(device.split(":")[0], enabled=False):
+            parts.append({k: np.asarray(v)[: len(block)] for k, v in run(tensor).items()})
+    return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
