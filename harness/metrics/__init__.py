@@ -12,5 +12,16 @@ METRICS: Registry[type[Metric]] = Registry(
     kind="metric",
     base=lambda: Metric,
     values={"extractor": lambda: EXTRACTORS},
-    entries={},
+    entries={
+        "fd.{extractor}": "harness.metrics.frechet_distance:FrechetDistance",
+        "kd.{extractor}": "harness.metrics.kernel_distance:KernelDistance",
+        "precision.{extractor}": "harness.metrics.manifold:Precision",
+        "recall.{extractor}": "harness.metrics.manifold:Recall",
+        "density.{extractor}": "harness.metrics.manifold:Density",
+        "coverage.{extractor}": "harness.metrics.manifold:Coverage",
+        "vendi.{extractor}": "harness.metrics.spectrum:Vendi",
+        "vendi.{extractor}.prompt": "harness.metrics.spectrum:VendiPrompt",
+        "rke.{extractor}": "harness.metrics.spectrum:RKE",
+        "rke.{extractor}.prompt": "harness.metrics.spectrum:RKEPrompt",
+    },
 )

@@ -1,9 +1,10 @@
 """Fréchet distance between the normal laws with the moments of two feature sets.
 
-FD = |μ₁ - μ₂|² + tr Σ₁ + tr Σ₂ - 2 tr (Σ₁Σ₂)^½, covariances with N - 1 (arXiv 1706.08500). Only Inception features under
-a named protocol are FID; in every other space this is `fd.<extractor>`.
+FD = |μ₁ - μ₂|² + tr Σ₁ + tr Σ₂ - 2 tr (Σ₁Σ₂)^½, covariances with N - 1 (arXiv 1706.08500). Only Inception features
+under a named protocol are FID; in every other space this is `fd.<extractor>`.
 The estimate is biased upwards by about c/N with a c that differs between models, so N belongs to the id, and
-`fd.<extractor>.jack`, the mean of the jackknife pseudo-values, stands beside it: the value with the 1/N term removed.
+`fd.<extractor>.jack`, the mean of the jackknife pseudo-values, stands beside it: the value with the 1/N term of the
+generated set removed. The reference's own 1/M term stays in both: it is the same for every method.
 Precision: float64, moments in two passes; closed forms to 1e-10; routes agree to 5e-8 relative at D = 2048. The matrix
 square root of scipy is used nowhere: it is 15 times slower, may turn complex and changes between its versions.
 Traps: metrics.md sections 1.4 and 2, T5 to T8, T14.

@@ -1,9 +1,9 @@
 """Kernel distance: unbiased squared MMD between two feature sets, cubic kernel.
 
-k(a, b) = (a·b / D + 1)³; all pairs i ≠ j inside each set, all pairs across: the full U-statistic (arXiv 1801.01401), not
-the mean over random subsets whose printed spread is four times the error. Only Inception features make it KID.
-Unbiased at any N, and so sometimes negative: never clamped. The interval is a grouped jackknife over the generated items
-with the reference whole; at the null, where the statistic is degenerate, it is conservative.
+k(a, b) = (a·b / D + 1)³; all pairs i ≠ j inside each set, all pairs across: the full U-statistic (arXiv 1801.01401),
+not the mean over random subsets, whose printed spread is four times the error. Only Inception features make it KID.
+Unbiased at any N, and so sometimes negative: never clamped. The interval is a grouped jackknife over the generated
+items with the reference whole.
 Precision: float64, 1e-10 against the direct sum. Traps: metrics.md section 3, T16 to T20.
 """
 

@@ -2,8 +2,8 @@
 
 Features of unit length, K_ij = k(f_i, f_j), λ = eigenvalues of K/N. Vendi of order q = exp H_q(λ) (arXiv 2210.02410,
 2310.12952), H₁ Shannon, H_∞ = -ln max λ. RKE = order 2 = N² / |K|²_F, without any eigen-decomposition.
-Both grow with N (Vendi most), so N belongs to the id and only equal N are compared. `vendi.<extractor>` pools all items;
-`.prompt` is the mean over prompts of each prompt's own value: another question, another id.
+Both grow with N (Vendi most), so N belongs to the id and only equal N are compared. `vendi.<extractor>` pools all
+items; `.prompt` is the mean over prompts of each prompt's own value: another question, another id.
 Precision: float64; the N x N and the D x D route agree to 1e-8. Never resampled: a duplicate lowers the value (153.7
 becomes 104.2). Traps: metrics.md section 5, T26 to T28, T66.
 """
@@ -21,8 +21,6 @@ from harness.metrics.feature_sets import Features, feature_needs, feature_sets, 
 from harness.metrics.metric import CannotMeasure, Direction, Evidence, Measurement, Metric, Need, ScoreStatus, metric
 from harness.options import OptionError, Problem, option
 from harness.stats.units import Estimator, UnitKind, Units
-
-Kernel = Literal["cosine", "gaussian"]
 
 
 def unit_rows(x: Features) -> Features:
@@ -49,7 +47,7 @@ def effective_number(shares: NDArray[np.float64], q: float) -> NDArray[np.float6
         return np.asarray(1.0 / p.max(axis=-1))
     if q == 1.0:
         return np.asarray(np.exp(-(p * np.log(np.where(p > 0, p, 1.0))).sum(axis=-1)))
-    return np.asarray(np.where(p > 0, p, 0.0) ** q).sum(axis=-1) ** (1.0 / (1.0 - q))
+    return np.asarray((p**q).sum(axis=-1) ** (1.0 / (1.0 - q)))
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Similarity:
     kernel: Features | None
 
     @classmethod
-    def of(cls, x: Features, kernel: Kernel, bandwidth: float | None) -> Similarity:
+    def of(cls, x: Features, kernel: Literal["cosine", "gaussian"], bandwidth: float | None) -> Similarity:
         """Similarity of features (N, D), which are scaled to unit length here."""
         rows = unit_rows(x)
         if kernel == "gaussian" and bandwidth is not None:
@@ -101,7 +99,9 @@ class Similarity:
         return np.stack([whole, *without])
 
 
-def per_prompt(x: Features, q: float, kernel: Kernel, bandwidth: float | None) -> NDArray[np.float64]:
+def per_prompt(
+    x: Features, q: float, kernel: Literal["cosine", "gaussian"], bandwidth: float | None
+) -> NDArray[np.float64]:
     """Vendi of order q of each prompt: features (P, S, D) → (P,)."""
     rows = unit_rows(x)
     n = rows.shape[1]
@@ -116,19 +116,23 @@ def per_prompt(x: Features, q: float, kernel: Kernel, bandwidth: float | None) -
     return effective_number(np.linalg.eigvalsh(gram) / n, q)
 
 
-def _check_kernel(kernel: Kernel, bandwidth: float | None) -> None:
+def _check_kernel(kernel: Literal["cosine", "gaussian"], bandwidth: float | None) -> None:
     if (kernel == "gaussian") != (bandwidth is not None):
         text = "needs a bandwidth" if kernel == "gaussian" else "takes no bandwidth"
         raise OptionError([Problem(("bandwidth",), f"the {kernel} kernel {text}")])
 
 
-def _pooled(evidence: Evidence, extractor: str, q: float, kernel: Kernel, bandwidth: float | None) -> Measurement:
+def _pooled(
+    evidence: Evidence, extractor: str, q: float, kernel: Literal["cosine", "gaussian"], bandwidth: float | None
+) -> Measurement:
     sets = feature_sets(evidence, extractor, reference=False)
     similarity = Similarity.of(sets.generated, kernel, bandwidth)
     return jackknifed(sets.groups, *similarity.value(q, sets.groups.index, len(sets.groups)))
 
 
-def _averaged(evidence: Evidence, extractor: str, q: float, kernel: Kernel, bandwidth: float | None) -> Measurement:
+def _averaged(
+    evidence: Evidence, extractor: str, q: float, kernel: Literal["cosine", "gaussian"], bandwidth: float | None
+) -> Measurement:
     sets = feature_sets(evidence, extractor, reference=False)
     prompts, count = np.unique(evidence.items.prompt, return_counts=True)
     if count.min() != count.max():
@@ -159,7 +163,7 @@ def _averaged(evidence: Evidence, extractor: str, q: float, kernel: Kernel, band
 class Vendi(Metric):
     extractor: str = option(help="name of a feature extractor")
     q: float = option(1.0, help="order of the entropy; .inf for the largest share", unit="1", above=0.0)
-    kernel: Kernel = option("cosine", help="similarity of unit-length features")
+    kernel: Literal["cosine", "gaussian"] = option("cosine", help="similarity of unit-length features")
     bandwidth: float | None = option(None, help="of the gaussian kernel", unit="feature distance", above=0.0)
 
     def __post_init__(self) -> None:
@@ -182,7 +186,7 @@ class Vendi(Metric):
 @dataclass(frozen=True)
 class RKE(Metric):
     extractor: str = option(help="name of a feature extractor")
-    kernel: Kernel = option("cosine", help="similarity of unit-length features")
+    kernel: Literal["cosine", "gaussian"] = option("cosine", help="similarity of unit-length features")
     bandwidth: float | None = option(None, help="of the gaussian kernel", unit="feature distance", above=0.0)
 
     def __post_init__(self) -> None:
