@@ -5,4 +5,15 @@ from __future__ import annotations
 from harness.methods.method import Method
 from harness.registry import Registry
 
-METHODS: Registry[type[Method]] = Registry(kind="method", base=lambda: Method, entries={})
+METHODS: Registry[type[Method]] = Registry(
+    kind="method",
+    base=lambda: Method,
+    entries={
+        "iid": "harness.methods.diversity.iid:Iid",
+        "low_guidance": "harness.methods.diversity.low_guidance:LowGuidance",
+        "diverse_diffusion": "harness.methods.diversity.diverse_diffusion:DiverseDiffusion",
+        "norm_matched_noise": "harness.methods.diversity.norm_matched_noise:NormMatchedNoise",
+        "spell": "harness.methods.diversity.spell:Spell",
+        "cads": "harness.methods.diversity.cads:Cads",
+    },
+)

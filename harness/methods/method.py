@@ -58,6 +58,10 @@ class Method(ABC):
     source: ClassVar[Source] = Source()
     requires: ClassVar[str] = ""  # what it needs beyond the model, in words (memory, gradients, a scorer)
 
+    def coupling(self) -> Couples:
+        """What couples items with these parameters; `couples` is what the method can do at most."""
+        return self.couples
+
 
 # --- Sampling ---------------------------------------------------------------------------------------------------------
 
@@ -146,9 +150,10 @@ class Stage(Protocol):
 class Sampling(Method):
     """Training-free interventions on diffusion sampling. Override the hooks you need; the others cost nothing.
 
-    All tensors are float32 on the loop's device whatever the model's dtype; x0 and latents are VP-scaled.
-    Hooks get one group at a time and return a tensor of the same shape; returning the very same object means
-    "untouched", and the loop then leaves the network's own output alone bit for bit.
+    All tensors are float32 on the loop's device whatever the model's dtype (initial noise: on the CPU, where it was
+    drawn, so that a selection among draws is the same on every device); x0 and latents are VP-scaled. Hooks get one
+    group at a time and return a tensor of the same shape; returning the very same object means "untouched", and the
+    loop then leaves the network's own output alone bit for bit. Tensors given to hooks are not to be written into.
     """
 
     kind = Kind.SAMPLING
@@ -177,6 +182,13 @@ class Sampling(Method):
         """x0 (B, C, H, W), the expected clean latent after guidance."""
         return x0
 
+    def clean_samples(self, x0s: Sequence[Tensor], step: Step, groups: Sequence[Group]) -> Sequence[Tensor]:
+        """`clean_sample` for all groups at hand, for work they can share (one pass over a large reference set).
+
+        The result of a group must not depend on the other groups.
+        """
+        return [self.clean_sample(x0, step, group) for x0, group in zip(x0s, groups, strict=True)]
+
     def score(self, x: Tensor, step: Step, group: Group) -> Tensor | None:
         """An increment of the score ∇ log p_t at the noisy latent x (B, C, H, W), or None."""
         return None
@@ -186,7 +198,10 @@ class Sampling(Method):
         return x
 
     def oversample(self) -> int:
-        """Candidates drawn for each item kept; above 1, `select` is called."""
+        """Candidates drawn for each item kept; above 1, `select` is called and hooks see B · oversample() items.
+
+        Candidates 0 … B-1 of a group are the shared base noises, the next B come from the method's own keys, and so on.
+        """
         return 1
 
     def select(self, x0: Tensor, group: Group) -> Sequence[int]:

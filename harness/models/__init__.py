@@ -1,0 +1,16 @@
+"""The models: adapters, one folder a family, and the zoo of shipped weights. Plug-ins: entry point `harness.models`."""
+
+from __future__ import annotations
+
+from harness.models.model import Model
+from harness.registry import Registry
+
+MODELS: Registry[type[Model]] = Registry(
+    kind="model",
+    base=lambda: Model,
+    entries={
+        "avatars-sd": "harness.models.diffusion.zoo:AvatarsSd",
+        "digits-sd": "harness.models.diffusion.zoo:DigitsSd",
+        "diffusers": "harness.models.diffusion.hub:Diffusers",
+    },
+)

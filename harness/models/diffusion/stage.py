@@ -1,0 +1,119 @@
+"""What a sampling method may ask before the first item: base latents under calibration keys, encoded image sets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.methods.method import Group, Sampling
+from harness.models.diffusion.adapter import Denoiser
+from harness.models.diffusion.loop import sample
+from harness.models.diffusion.microbatch import MicroBatches
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Arrays = dict[str, NDArray[Any]]
+Cache = Callable[[str, Callable[[], Arrays]], Arrays]
+
+
+class Untouched(Sampling):
+    """The base sampler: no hook."""
+
+    name = "untouched"
+
+
+@dataclass
+class LoopStage:
+    """The stage over the loop (protocol methods.method.Stage).
+
+    load_images  name of an image set → (K, H, W, 3) uint8 of the model's size
+    cache        content-addressed store of derived arrays, or None
+    seed         of the calibration keys. One value for all cells, so that a scale is the same for every seed
+    calls        network evaluations spent, by kind (0 where the cache answered)
+    """
+
+    model: Denoiser
+    prompts: tuple[str, ...]
+    load_images: Callable[[str], NDArray[np.uint8]]
+    micro_batch: int = 32
+    cache: Cache | None = None
+    group_size: int = 8
+    seed: int = 0
+    steps: int | None = None
+    guidance: float | None = None
+    calls: dict[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def latent_shape(self) -> tuple[int, ...]:
+        return self.model.latent_shape
+
+    def base_latents(self, per_prompt: int) -> Tensor:
+        """(P, per_prompt, D) float32 on the model's device: final clean latents of the untouched sampler."""
+        import torch
+
+        def make() -> Arrays:
+            groups = [
+                Group(self.seed, p, text, 0, tuple(range(per_prompt)), purpose="calibration")
+                for p, text in enumerate(self.prompts)
+            ]
+            samples = sample(
+                self.model,
+                Untouched(),
+                groups,
+                seed=self.seed,
+                steps=self.steps,
+                guidance=self.guidance,
+                micro_batch=self.micro_batch,
+                purpose="calibration",
+                decode=False,
+            )
+            for kind, count in samples.calls.items():
+                self.calls[kind] = self.calls.get(kind, 0) + count
+            return {"latents": samples.latents.reshape(len(self.prompts), per_prompt, -1)}
+
+        key = self._key("base_latents", self.prompts, per_prompt, self.seed, self.steps, self.guidance)
+        return torch.from_numpy(self._cached(key, make)["latents"]).to(self.model.device)
+
+    def encode(self, data: str) -> Tensor:
+        """(K, D) float32 on the model's device: the VAE's means for a named image set, scaled as the sampler's x0."""
+        import torch
+
+        images = self.load_images(data)
+        if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
+            raise ValueError(
+                f"image set {data!r} must be (K, H, W, 3) uint8, found {images.dtype} of shape {images.shape}"
+            )
+
+        def make() -> Arrays:
+            pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
+
+            def call(rows: list[int], kept: int) -> NDArray[np.float32]:
+                block = self.model.encode(pixels[rows].float() / 255.0)[:kept]
+                if tuple(block.shape[1:]) != self.latent_shape:
+                    found = tuple(block.shape[1:])
+                    raise ValueError(f"images of {data!r} give latents {found}, the model's are {self.latent_shape}")
+                flat: NDArray[np.float32] = block.flatten(1).float().cpu().numpy()
+                return flat
+
+            with torch.no_grad():
+                blocks = MicroBatches(self.micro_batch).run(len(images), call)
+            return {"latents": np.concatenate(blocks)}
+
+        content = hashlib.blake2b(np.ascontiguousarray(images).tobytes(), digest_size=16).hexdigest()
+        key = self._key("encode", content, list(images.shape))
+        return torch.from_numpy(self._cached(key, make)["latents"]).to(self.model.device)
+
+    def _key(self, *facts: Any) -> str:
+        text = json.dumps([self.model.fingerprint, str(self.model.dtype), *facts])
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def _cached(self, key: str, make: Callable[[], Arrays]) -> Arrays:
+        return make() if self.cache is None or not self.model.fingerprint else self.cache(key, make)
