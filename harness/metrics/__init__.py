@@ -7,11 +7,23 @@ from harness.registry import Registry
 
 EXTRACTORS = ("avatars", "digits", "latent")
 CLASSIFIERS = ("avatars", "digits")
+ATTRIBUTES = (
+    *("style", "skin", "hair_color", "hair_style", "glasses", "hat", "expression", "clothes", "background", "pose"),
+    *("garment", "digit"),
+)
+COLORS = ("red", "green", "blue", "none")
+LPIPS_NETS = ("alex", "vgg", "squeeze")
 
 METRICS: Registry[type[Metric]] = Registry(
     kind="metric",
     base=lambda: Metric,
-    values={"extractor": lambda: EXTRACTORS},
+    values={
+        "extractor": lambda: EXTRACTORS,
+        "classifier": lambda: CLASSIFIERS,
+        "attribute": lambda: ATTRIBUTES,
+        "color": lambda: COLORS,
+        "net": lambda: LPIPS_NETS,
+    },
     entries={
         "fd.{extractor}": "harness.metrics.frechet_distance:FrechetDistance",
         "kd.{extractor}": "harness.metrics.kernel_distance:KernelDistance",
@@ -23,5 +35,25 @@ METRICS: Registry[type[Metric]] = Registry(
         "vendi.{extractor}.prompt": "harness.metrics.spectrum:VendiPrompt",
         "rke.{extractor}": "harness.metrics.spectrum:RKE",
         "rke.{extractor}.prompt": "harness.metrics.spectrum:RKEPrompt",
+        "pd.{extractor}.pairs": "harness.metrics.perceptual:FeaturePairs",
+        "pd.{extractor}.source": "harness.metrics.perceptual:FeatureSource",
+        "lpips.{net}.pairs": "harness.metrics.perceptual:LpipsPairs",
+        "lpips.{net}.source": "harness.metrics.perceptual:LpipsSource",
+        "nn.{extractor}.median": "harness.metrics.nearest_neighbour:NeighbourMedian",
+        "nn.{extractor}.ratio": "harness.metrics.nearest_neighbour:NeighbourRatio",
+        "shield.inside.{extractor}": "harness.metrics.shield:ShieldRate",
+        "attr.tv.{attribute}": "harness.metrics.attribute_shares:TotalVariation",
+        "attr.tv_corrected.{attribute}": "harness.metrics.attribute_shares:TotalVariationCorrected",
+        "attr.min_class.{attribute}": "harness.metrics.attribute_shares:MinClass",
+        "attr.min_class_corrected.{attribute}": "harness.metrics.attribute_shares:MinClassCorrected",
+        "attr.match.{classifier}": "harness.metrics.attribute_match:AttributeMatch",
+        "color.dominance.all": "harness.metrics.color_dominance:AllColors",
+        "color.dominance.two": "harness.metrics.color_dominance:TwoColors",
+        "color.dominance.mean": "harness.metrics.color_dominance:MeanColors",
+        "color.dominance.share.{color}": "harness.metrics.color_dominance:ColorShare",
+        "color.de2000": "harness.metrics.color_difference:PairDifference",
+        "color.palette_entropy": "harness.metrics.color_difference:PaletteEntropy",
+        "color.name_vendi": "harness.metrics.color_difference:NameVendi",
+        "color.hue": "harness.metrics.color_hue:HueDiversity",
     },
 )

@@ -139,6 +139,12 @@ class MetricId:
     name: str
     fields: tuple[tuple[str, str], ...] = ()
 
+    def __post_init__(self) -> None:
+        parts = [f"{k}={v}" for k, v in self.fields]
+        readable = _split(",".join(parts)) == parts if parts else True
+        if "[" in self.name or not readable or any("=" in k for k, _ in self.fields):
+            raise ValueError(f"metric id {str(self)!r} could not be read back: a comma, bracket or '=' is in the way")
+
     def __str__(self) -> str:
         inside = ",".join(f"{k}={v}" for k, v in self.fields)
         return f"{self.name}[{inside}]" if inside else self.name
@@ -211,7 +217,10 @@ class Metric:
 def _text(value: Any) -> str:
     if isinstance(value, list):
         return "(" + ",".join(_text(v) for v in value) + ")"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        short = f"{value:g}"  # repr where six digits are not the number: two values must not share an id
+        return short if float(short) == value else repr(value)
+    return str(value)
 
 
 M = TypeVar("M", bound=type[Metric])
