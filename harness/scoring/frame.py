@@ -156,14 +156,14 @@ def _delta(entry: _Entry, base: _Entry, compare_to: str) -> dict[str, Any]:
     ours, theirs = entry.measurement, base.measurement
     if entry.direction is Direction.NONE or ours is None or theirs is None or ours.units is None or theirs.units is None:
         return {}
-    found: dict[str, Any] = {"baseline": compare_to, "delta": ours.value - theirs.value}
+    delta = ours.value - theirs.value
+    found: dict[str, Any] = {"baseline": compare_to, "delta": delta}
     try:
-        paired = paired_difference(entry.metric.estimator, ours.units, theirs.units)
+        paired = paired_difference(entry.metric.estimator, ours.units, theirs.units, value=delta)
     except CannotInfer as why:
         return {**found, "reason": f"no interval of the difference: {why}"}
-    shift = found["delta"] - paired.delta  # plug-in difference; pseudo-values centre on the bias-corrected one
-    return {**found, "delta_ci_low": paired.interval.low + shift, "delta_ci_high": paired.interval.high + shift,
-            "p_value": paired.p_value}
+    low, high = paired.interval.low, paired.interval.high
+    return {**found, "delta_ci_low": low, "delta_ci_high": high, "p_value": paired.p_value}
 
 
 def _correct(rows: Sequence[dict[str, Any]], primary: set[str]) -> None:

@@ -1,0 +1,189 @@
+"""A run: a suite executed, scored and written to a directory; and a run directory read back.
+
+    DIR/suite.yaml       the resolved suite: loading it gives the same cells
+    DIR/run.json         cells with status, costs and addresses; provenance; warnings; where the store is
+    DIR/scores.parquet   one row a (cell, metric) and one an aggregate; scores.csv the same
+    DIR/items.parquet    one row an item
+    DIR/report.html
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.engine.files import write_bytes, write_json
+from harness.engine.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.report.run_view import RunView
+    from harness.suite import Plan
+
+RUNS = Path("runs")
+STORE = RUNS / ".store"
+SCORES, SCORES_CSV, ITEMS = "scores.parquet", "scores.csv", "items.parquet"
+
+
+class NotARun(FileNotFoundError):
+    """A directory without the files of a run."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory, read lazily."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        if not (self.path / "run.json").is_file():
+            raise NotARun(f"{self.path} is not a run directory (no run.json); `harness run SUITE` makes one")
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """The content of run.json."""
+        found: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def store(self) -> Store:
+        """The store that holds the artifacts; it may have moved or been emptied."""
+        return Store(self.path / self.record["store"])
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """One line for each cell that did not end ok."""
+        return tuple(
+            f"{c['method']} seed {c['seed']}: {c['status']}: {c['reason']}"
+            for c in self.record["cells"]
+            if c["status"] != "ok"
+        )
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """One row a (cell, metric) and, with seed "all", one a (method, metric)."""
+        import pandas as pd
+
+        return pd.read_parquet(self.path / SCORES)
+
+    @cached_property
+    def items(self) -> pd.DataFrame:
+        """One row an item and metric."""
+        import pandas as pd
+
+        return pd.read_parquet(self.path / ITEMS)
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """One row a cell: status, costs, activity."""
+        import pandas as pd
+
+        rows = [{**c, "activity": json.dumps(c["activity"]), "point": json.dumps(c["point"])} for c in self.record["cells"]]
+        return pd.DataFrame(rows)
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    def view(self) -> RunView:
+        """What the report room renders."""
+        from harness.report.run_view import GridImages, RunView
+
+        def images(address: str) -> GridImages:
+            stored = self.store.cell(address)
+            if stored is None:
+                raise KeyError(f"cell {address} is not in the store")
+            table = stored.items()
+            pixels = stored.arrays("images")["images"]
+            return GridImages(pixels, table.prompt, table.sample, tuple(self.record["texts"]))
+
+        return RunView(
+            suite=self.record["suite"],
+            provenance=self.record["provenance"],
+            warnings=tuple(self.record["warnings"]),
+            scores=self.scores,
+            items=self.items,
+            cells=self.cells,
+            images=images,
+            published=self._published(),
+        )
+
+    def _published(self) -> pd.DataFrame | None:
+        import pandas as pd
+
+        rows = self.record["published"]
+        return pd.DataFrame(rows) if rows else None
+
+
+def run_suite(
+    plan: Plan,
+    *,
+    out: Path | str | None = None,
+    store: Path | str | None = None,
+    device: str = "auto",
+    workers: int = 1,
+    micro_batch: int | None = None,
+    command: Sequence[str] = (),
+    on_event: Callable[[Any], None] | None = None,
+) -> Run:
+    """Execute what is not yet in the store, score it, write the run directory and its report.
+
+    on_event  called with the engine's events and with `Scoring` events. Raises KeyboardInterrupt after Ctrl-C, the store
+    left resumable.
+    """
+    from harness.engine.driver import execute
+    from harness.scoring.assembly import score_run
+
+    root = Path(store) if store is not None else Path(os.environ.get("HARNESS_STORE", STORE))
+    target = Path(out) if out is not None else RUNS / plan.suite.suite
+    notify = on_event or (lambda event: None)
+    kept = Store(root)
+    record = execute(
+        plan.cells, kept, device=device, workers=workers, micro_batch=micro_batch, on_event=notify, command=tuple(command)
+    )
+    scored = score_run(plan, kept, record, device=device, on_event=notify)
+    write_run(target, plan, kept, scored)
+    return Run(target)
+
+
+def write_run(target: Path, plan: Plan, store: Store, scored: Any) -> None:
+    """The files of a run directory, run.json last but the report, each written atomically."""
+    import io
+
+    from harness.suite import resolved_yaml
+
+    target.mkdir(parents=True, exist_ok=True)
+    write_bytes(target / "suite.yaml", resolved_yaml(plan.loaded).encode())
+    for name, frame in ((SCORES, scored.scores), (ITEMS, scored.items)):
+        buffer = io.BytesIO()
+        frame.to_parquet(buffer, index=False)
+        write_bytes(target / name, buffer.getvalue())
+    write_bytes(target / SCORES_CSV, scored.scores.to_csv(index=False).encode())
+    write_json(target / "run.json", {**scored.record, "store": os.path.relpath(store.root, target)})
+    write_report(Run(target))
+
+
+def write_report(run: Run) -> Path:
+    """Render report.html anew from the frames."""
+    from harness.report import render
+
+    write_bytes(run.report, _bytes(render(run.view(), "html")))
+    return run.report
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
+
+
+def read_run(path: Path | str) -> Run:
+    """A run directory, or the run of that name under runs/. Raises NotARun."""
+    given = Path(path)
+    return Run(given if given.is_dir() or not (RUNS / given).is_dir() else RUNS / given)
+
+
