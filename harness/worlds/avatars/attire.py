@@ -69,7 +69,9 @@ def _coat(canvas: Canvas, rows: Rows) -> None:
     canvas.paint(
         "body",
         TORSO,
-        lambda x, y, f: shapes.intersection(_torso(x, y, f), (0.10 + 0.0 * x) - np.abs(x) + np.clip(1.0 - y, 0, 1) * 0.30),
+        lambda x, y, f: shapes.intersection(
+            _torso(x, y, f), (0.10 + 0.0 * x) - np.abs(x) + np.clip(1.0 - y, 0, 1) * 0.30
+        ),
         palette.COAT,
         rows,
     )
@@ -201,13 +203,17 @@ def hat(canvas: Canvas) -> None:
     def peaks(x: Field, y: Field, f: Figure) -> Field:
         tooth = np.abs(((x / 0.25) + 0.5) % 1.0 - 0.5) * 2
         top = -0.74 + 0.20 * tooth
-        return shapes.intersection(np.abs(x) - 0.37 - 0.05 * (-0.4 - y), (top - y) * 0.6, y + 0.36 - 0.10 * (x / 0.4) ** 2)
+        return shapes.intersection(
+            np.abs(x) - 0.37 - 0.05 * (-0.4 - y), (top - y) * 0.6, y + 0.36 - 0.10 * (x / 0.4) ** 2
+        )
 
     canvas.paint("head", CROWN, peaks, palette.GOLD, crown)
     canvas.paint(
         "head",
         CROWN,
-        lambda x, y, f: shapes.circle(((x / 0.25 + 0.5) % 1.0 - 0.5) * 0.25, y, 0, -0.46, 0.042) + 10 * (np.abs(x) > 0.34),
+        lambda x, y, f: (
+            shapes.circle(((x / 0.25 + 0.5) % 1.0 - 0.5) * 0.25, y, 0, -0.46, 0.042) + 10 * (np.abs(x) > 0.34)
+        ),
         palette.JEWEL,
         crown,
         line=0.0,

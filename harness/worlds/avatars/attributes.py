@@ -158,12 +158,18 @@ def concatenate(parts: list[Portraits]) -> Portraits:
     """One `Portraits` holding the given ones in order. Raises ValueError for an empty list."""
     if not parts:
         raise ValueError("concatenate needs at least one Portraits")
-    values = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Portraits) if f.name != "labels"}
+    values = {
+        f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Portraits) if f.name != "labels"
+    }
     return Portraits(labels={a.name: np.concatenate([p.labels[a.name] for p in parts]) for a in ATTRIBUTES}, **values)
 
 
 def sample(
-    n: int, seed: int, *indices: int | str, given: Mapping[str, str] | None = None, distribution: Distribution = "declared"
+    n: int,
+    seed: int,
+    *indices: int | str,
+    given: Mapping[str, str] | None = None,
+    distribution: Distribution = "declared",
 ) -> Portraits:
     """`n` portraits drawn from a distribution of the world under the key (seed, "world", indices).
 

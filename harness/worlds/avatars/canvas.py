@@ -118,7 +118,9 @@ class Canvas:
         self, d: Field, paint: Color, pick: Rows | slice, ys: slice, xs: slice, line: float, alpha: Value, soft: float
     ) -> list[tuple[Field, list[Value]]]:
         """(coverage, three channel values) of what one shape lays down in this style."""
-        tint: list[Value] = [float(v) for v in paint] if paint.ndim == 1 else [paint[:, c, None, None] for c in range(3)]
+        tint: list[Value] = (
+            [float(v) for v in paint] if paint.ndim == 1 else [paint[:, c, None, None] for c in range(3)]
+        )
         if self.style == "watercolor":
             width = max(PIXEL * 1.15, soft)
             pool = self.pigment[pick, ys, xs]

@@ -47,7 +47,9 @@ class LeaveOut:
             keep &= ~has_concept(portraits, name, label)
         out = np.asarray(list(self.images), dtype=np.int64)
         if out.size and (out.min() < 0 or out.max() >= len(portraits)):
-            raise ValueError(f"leave_out.images holds {int(out.max())} or a negative index; the split has {len(portraits)}")
+            raise ValueError(
+                f"leave_out.images holds {int(out.max())} or a negative index; the split has {len(portraits)}"
+            )
         keep[out] = False
         return keep
 

@@ -102,7 +102,9 @@ def hair_before(canvas: Canvas, color: Color) -> None:
 def neck_and_head(canvas: Canvas, skin: Color) -> None:
     """Paints neck, ears and the bare head, with shade away from the light and blush."""
     canvas.paint("body", Window(-0.4, 0, 0.4, 0.8), _neck, palette.shade(skin, 0.84))
-    canvas.paint("back", FACE, lambda x, y, f: shapes.circle(np.abs(x), y, f.face_width + 0.015, 0.02, f.ear_size), skin)
+    canvas.paint(
+        "back", FACE, lambda x, y, f: shapes.circle(np.abs(x), y, f.face_width + 0.015, 0.02, f.ear_size), skin
+    )
     canvas.paint("head", HEAD, _face, skin)
 
     def away(x: Field, y: Field, f: Figure) -> Field:
@@ -170,7 +172,9 @@ def _eyes(canvas: Canvas, iris: Color) -> None:
     canvas.paint(
         "face",
         FACE,
-        lambda x, y, f: shapes.circle(np.abs(x - 0.15 * f.turn), y, f.eye_spacing, f.eye_height + 0.006, f.eye_size * 0.45),
+        lambda x, y, f: shapes.circle(
+            np.abs(x - 0.15 * f.turn), y, f.eye_spacing, f.eye_height + 0.006, f.eye_size * 0.45
+        ),
         palette.DARK,
         line=0.0,
     )

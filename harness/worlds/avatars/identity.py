@@ -44,5 +44,6 @@ def traits(identity: FloatArray) -> dict[str, FloatArray]:
         raise ValueError(f"identity has shape {identity.shape}, expected (N, {IDENTITY_DIM})")
     squashed = np.tanh(0.8 * identity)
     return {
-        name: np.asarray(centre + half * squashed[:, i], dtype=np.float32) for i, (name, centre, half) in enumerate(TRAITS)
+        name: np.asarray(centre + half * squashed[:, i], dtype=np.float32)
+        for i, (name, centre, half) in enumerate(TRAITS)
     }

@@ -101,7 +101,12 @@ def train(
     t, b, l, r = (round(v * size) for v in recipe.focus_window)
     weight[t:b, l:r] += recipe.focus
     compute = torch.compile(loss_of) if compile_loss else loss_of
-    latent = (recipe.batch, 4, size >> (len(recipe.block_out_channels) - 1), size >> (len(recipe.block_out_channels) - 1))
+    latent = (
+        recipe.batch,
+        4,
+        size >> (len(recipe.block_out_channels) - 1),
+        size >> (len(recipe.block_out_channels) - 1),
+    )
     started, running = time.time(), 0.0
     step = done
     while step < steps:

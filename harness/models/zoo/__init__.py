@@ -1,0 +1,87 @@
+"""The shipped models: where they are, which recipe trained them, and whether the files are the ones on their cards."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class ZooEntry:
+    """A shipped model: its name, what it is, its folder, the module of its recipe and one line for listings."""
+
+    name: str
+    kind: str
+    recipe: str
+    summary: str
+
+    @property
+    def directory(self) -> Path:
+        """The folder that holds weights and card."""
+        return ROOT / self.name
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """The card: data, recipe, seed, device, steps, hashes and held-out measurements."""
+        card: dict[str, Any] = json.loads((self.directory / "card.json").read_text())
+        return card
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the weights are there."""
+        return (self.directory / "card.json").is_file()
+
+
+ZOO: dict[str, ZooEntry] = {
+    entry.name: entry
+    for entry in (
+        ZooEntry(
+            "avatars-sd",
+            "stable_diffusion",
+            "harness.worlds.recipes.avatars_sd",
+            "text-to-image model of the avatars world, a diffusers StableDiffusionPipeline at 64x64",
+        ),
+        ZooEntry(
+            "avatars-attributes",
+            "classifier",
+            "harness.worlds.recipes.avatars_attributes",
+            "which class of each attribute a 64x64 portrait shows",
+        ),
+        ZooEntry(
+            "avatars-features",
+            "features",
+            "harness.worlds.recipes.avatars_features",
+            "64 features of a 64x64 portrait, trained on layout, colors and identity",
+        ),
+        ZooEntry(
+            "digits-sd",
+            "stable_diffusion",
+            "harness.worlds.recipes.digits_sd",
+            "text-to-image model of scikit-learn's handwritten digits at 32x32; it memorises on purpose",
+        ),
+        ZooEntry(
+            "digits-features",
+            "features",
+            "harness.worlds.recipes.digits_features",
+            "64 features of a 32x32 handwritten digit",
+        ),
+    )
+}
+
+
+def entry(name: str) -> ZooEntry:
+    """The entry `name`. Raises KeyError naming what there is."""
+    if name not in ZOO:
+        raise KeyError(f"no shipped model {name!r}; one of {', '.join(ZOO)}")
+    return ZOO[name]
+
+
+def verify(name: str) -> dict[str, str]:
+    """File -> sha256 of a shipped model, each equal to its card's. Raises WeightsChanged or FileNotFoundError."""
+    from harness.models.zoo.card import check
+
+    return check(entry(name).directory)
