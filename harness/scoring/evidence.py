@@ -18,7 +18,7 @@ from harness.data.image_set import ImageSet
 from harness.engine.cell import digest_of
 from harness.engine.store import Store
 from harness.metrics.metric import Evidence, Items, Need
-from harness.scoring.extractors import Extractor, find, one_pass
+from harness.scoring.extractors import Extractor, confusion, find, one_pass
 from harness.tasks.task import Task
 
 WORLDS = {"avatars": "harness.worlds.avatars.truth", "digits": "harness.worlds.digits.truth"}
@@ -80,7 +80,7 @@ class Source:
             predictions=predictions,
             expected={k: v for t in truth for k, v in t["expected"].items()},
             targets={k: v for t in truth for k, v in t["targets"].items()},
-            confusion={world: t["confusion"] for world, t in zip(sorted(worlds), truth, strict=True)},
+            confusion={n.name: confusion(n.name) for n in wanted if n.kind == "predictions"},
             classes={k: v for t in truth for k, v in t["classes"].items()},
             digests={"generated": content, **self.digests(wanted)},
             seed=self.seed,
@@ -120,7 +120,7 @@ class Source:
         return self.store.derived(key, compute)
 
     def _truth(self, world: str) -> dict[str, Any]:
-        """What the world knows of the prompts: stated classes per item, wanted shares per prompt, the classifier's M."""
+        """What the world knows of the prompts: stated classes per item, wanted shares per prompt."""
         module = importlib.import_module(WORLDS[world])
         classes: dict[str, tuple[str, ...]] = module.classes()
         table, prompts = self.task.items(), self.task.texts()
@@ -130,4 +130,4 @@ class Source:
         expected = {a: np.array([index[a][s[a]] if a in s else -1 for s in stated])[table.prompt] for a in classes}
         targets = {a: np.array([t[a] if a in t else np.full(len(cs), np.nan) for t in shares], dtype=np.float64)
                    for a, cs in classes.items()}
-        return {"expected": expected, "targets": targets, "classes": classes, "confusion": module.confusion()}
+        return {"expected": expected, "targets": targets, "classes": classes}

@@ -6,6 +6,8 @@ weights are never read as those of another.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +31,12 @@ class Extractor:
     open: Callable[[str], Callable[[Any], dict[str, NDArray[np.float32]]]]
 
 
+def _digest(zoo_name: str) -> str:
+    """Names the weights: a hash over the card's file hashes."""
+    files = {name: f["sha256"] for name, f in sorted(ZOO[zoo_name].card["files"].items())}
+    return hashlib.blake2b(json.dumps(files).encode(), digest_size=16).hexdigest()
+
+
 def _features(zoo_name: str) -> Extractor:
     entry = ZOO[zoo_name]
 
@@ -38,7 +46,7 @@ def _features(zoo_name: str) -> Extractor:
         net = FeatureExtractor.load(entry.directory, device=device)
         return lambda images: {"features": net(images)}
 
-    return Extractor(zoo_name.removesuffix("-features"), entry.digest, open_)
+    return Extractor(zoo_name.removesuffix("-features"), _digest(zoo_name), open_)
 
 
 def _classifier(zoo_name: str) -> Extractor:
@@ -50,7 +58,7 @@ def _classifier(zoo_name: str) -> Extractor:
         net = AttributeClassifier.load(entry.directory, device=device)
         return net.predict
 
-    return Extractor(zoo_name, entry.digest, open_)
+    return Extractor(zoo_name, _digest(zoo_name), open_)
 
 
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {
@@ -69,6 +77,17 @@ def find(kind: str, name: str) -> Extractor:
     if name not in table:
         raise UnknownName("classifier" if kind == "predictions" else "extractor", name, nearest(name, table))
     return table[name]()
+
+
+def confusion(name: str) -> dict[str, NDArray[np.float64]]:
+    """Attribute → (K, K) P(predicted j | true i) of a classifier on held-out labelled images, counts under "<name>.n"."""
+    counts = ZOO[find("predictions", name).name].card["held_out"]["confusion"]
+    table: dict[str, NDArray[np.float64]] = {}
+    for attribute, rows in counts.items():
+        matrix = np.asarray(rows, dtype=np.float64)
+        table[attribute + ".n"] = matrix.sum(axis=1)
+        table[attribute] = matrix / matrix.sum(axis=1, keepdims=True)
+    return table
 
 
 def one_pass(extractor: Extractor, images: NDArray[np.uint8], device: str) -> dict[str, NDArray[np.float32]]:

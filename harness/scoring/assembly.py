@@ -1,0 +1,235 @@
+"""From a finished execution to frames and the record of a run: score the cells, flag the inert, warn.
+
+Reads the store, never a network when every score is stored: a finished suite is scored again in well under a second.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.engine.cell import PlannedCell, canonical, digest_of
+from harness.engine.status import INERT, NONDETERMINISTIC, CellStatus, State
+from harness.engine.store import Store, StoredCell
+from harness.scoring.evidence import Source
+from harness.scoring.frame import CellScores, frames, params_text
+from harness.scoring.scorer import Scorer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.suite import Plan
+
+SEED = 0  # of keyed resampling: one value, so that two runs of a suite give the same intervals
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Progress of scoring: cells done of cells in all, and what is worked on."""
+
+    done: int
+    total: int
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class ScoredRun:
+    """The frames, and the record that becomes run.json. `extracted` images went through networks."""
+
+    scores: pd.DataFrame
+    items: pd.DataFrame
+    record: dict[str, Any]
+    extracted: int
+
+
+@dataclass
+class _Encoder:
+    """Opens the suite's model once, and only when a data set must be encoded into its latent space."""
+
+    plan: Plan
+    device: str
+
+    @cached_property
+    def _loaded(self) -> Any:
+        return self.plan.model.open(self.device)
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        import torch
+
+        with torch.inference_mode():
+            return np.asarray(self._loaded.encode(images).flatten(1).float().cpu())
+
+
+def score_run(
+    plan: Plan,
+    store: Store,
+    statuses: Mapping[str, CellStatus],
+    *,
+    device: str,
+    provenance: Mapping[str, Any],
+    on_event: Callable[[Scoring], None],
+) -> ScoredRun:
+    """Scores of every cell of a plan. `statuses` by address; a cell without one counts as never run."""
+    source = Source(
+        store=store,
+        task=plan.task,
+        sets=plan.image_sets,
+        device=device,
+        model=digest_of(dict(plan.cells[0].cell.model.content)),
+        encode=_Encoder(plan, device),
+        seed=SEED,
+    )
+    scorer = Scorer(source, plan.metrics)
+    base = {p.cell.seed: p.cell.address for p in plan.cells if p.label == plan.compare_to}
+    rows, cells = [], []
+    for done, planned in enumerate(plan.cells):
+        on_event(Scoring(done, len(plan.cells), planned.label))
+        stored = store.cell(planned.cell.address)
+        status = statuses.get(planned.cell.address, CellStatus(State.NOT_RUN, "never ran"))
+        if stored is None and status.is_ok:
+            status = CellStatus(State.FAILED, "its artifacts are gone from the store; run the suite again")
+        status = _flagged(status, planned, stored, base.get(planned.cell.seed), store)
+        scores = tuple(scorer.score(planned.cell.address)) if stored is not None and status.is_ok else ()
+        rows.append(CellScores(_info(plan, planned, stored), status.state.value, status.reason, scores))
+        cells.append(_cell(planned, stored, status))
+    on_event(Scoring(len(plan.cells), len(plan.cells)))
+    scores_frame, items_frame = frames(
+        rows, plan.metrics, scorer.ids, compare_to=plan.compare_to or "", primary=plan.primary
+    )
+    record = {
+        "run": plan.suite.suite,
+        "texts": list(plan.task.texts()),
+        "suite": _suite(plan, scorer),
+        "cells": cells,
+        "provenance": dict(provenance),
+        "warnings": _warnings(plan, cells),
+        "published": _published(plan),
+    }
+    return ScoredRun(scores_frame, items_frame, record, source.extracted)
+
+
+def _flagged(
+    status: CellStatus, planned: PlannedCell, stored: StoredCell | None, base: str | None, store: Store
+) -> CellStatus:
+    """The status with `inert` where the artifacts equal the baseline's bit by bit."""
+    if stored is None or not status.is_ok:
+        return status
+    flags = set(status.flags) | set(stored.flags)
+    if base is not None and base != planned.cell.address:
+        theirs = store.cell(base)
+        if theirs is not None and theirs.content == stored.content:
+            flags.add(INERT)
+    return CellStatus(status.state, status.reason, frozenset(flags))
+
+
+def _info(plan: Plan, planned: PlannedCell, stored: StoredCell | None) -> dict[str, Any]:
+    cell = planned.cell
+    return {
+        "run": plan.suite.suite,
+        "suite": plan.suite.suite,
+        "suite_version": plan.suite.version,
+        "task": cell.task.name,
+        "model": cell.model.name,
+        "method": planned.label,
+        "role": planned.role,
+        "params": params_text(cell.method.params),
+        "split": cell.split,
+        "seed": str(cell.seed),
+        "cell": cell.address,
+        "seconds": None if stored is None else round(stored.seconds, 3),
+        "denoiser_calls": None if stored is None else denoiser_calls(stored),
+        "peak_memory_mb": None if stored is None or stored.peak_memory_mb is None else round(stored.peak_memory_mb, 1),
+    }
+
+
+def denoiser_calls(stored: StoredCell) -> int:
+    """Evaluations of the denoiser, an item each: conditional, unconditional and auxiliary."""
+    calls = stored.manifest.calls
+    return sum(calls.get(kind, 0) for kind in ("conditional", "unconditional", "auxiliary"))
+
+
+def _cell(planned: PlannedCell, stored: StoredCell | None, status: CellStatus) -> dict[str, Any]:
+    activity = {} if stored is None else stored.manifest.activity
+    return {
+        "cell": planned.cell.address,
+        "method": planned.label,
+        "name": planned.cell.method.name,
+        "role": planned.role,
+        "params": dict(planned.cell.method.params),
+        "seed": str(planned.cell.seed),
+        "status": status.state.value,
+        "reason": status.reason,
+        "flags": ",".join(sorted(status.flags)),
+        "seconds": None if stored is None else round(stored.seconds, 3),
+        "denoiser_calls": None if stored is None else denoiser_calls(stored),
+        "peak_memory_mb": None if stored is None or stored.peak_memory_mb is None else round(stored.peak_memory_mb, 1),
+        "images": None if stored is None else stored.manifest.items,
+        "micro_batch": None if stored is None else stored.manifest.micro_batch,
+        "tries": None if stored is None else stored.manifest.tries,
+        "activity": {name: list(a.by_step.values()) for name, a in activity.items()},
+        "point": json.loads(canonical(dict(planned.point))),
+    }
+
+
+def _suite(plan: Plan, scorer: Scorer) -> dict[str, Any]:
+    """The resolved suite with what the report prints of methods and metrics."""
+    from harness.methods import METHODS
+    from harness.suite.resolved import resolved
+
+    described: dict[str, Any] = resolved(plan.loaded)
+    seen: dict[str, dict[str, Any]] = {}
+    for planned in plan.cells:
+        name = planned.cell.method.name
+        source = METHODS.get(name).source
+        entry = {"label": planned.label, "title": source.title, "paper": source.paper, "code": source.code}
+        seen.setdefault(planned.label, {**entry, "licence": source.licence, "preset": name, "role": planned.role})
+    described["methods"] = list(seen.values())
+    described["metrics"] = [
+        {"name": m.name, "id": scorer.ids[m], "estimator": m.estimator.value, "unit": m.unit, "ideal": m.ideal,
+         "source": m.source, "direction": m.direction.value, "help": (type(m).__doc__ or "").split("\n")[0]}
+        for m in plan.metrics
+    ]
+    return described
+
+
+def _warnings(plan: Plan, cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Sentences for the top of the report."""
+    found = []
+    for label in dict.fromkeys(str(c["method"]) for c in cells):
+        mine = [c for c in cells if c["method"] == label]
+        flags = {f for c in mine for f in str(c["flags"]).split(",") if f}
+        bad = [c for c in mine if c["status"] != "ok"]
+        if INERT in flags and mine[0]["name"] != "iid":
+            found.append(f"{label} changed nothing: its images equal those of {plan.compare_to} bit by bit. Not ranked.")
+        if NONDETERMINISTIC in flags:
+            found.append(f"{label} gave different artifacts for the same address: a result of it may not be trusted.")
+        if bad:
+            found.append(f"{label}: {len(bad)} of {len(mine)} cells are not ok ({bad[0]['status']}: {bad[0]['reason']}).")
+    if plan.compare_to is None:
+        found.append("The suite names no baseline to compare with (compare_to): no differences are shown.")
+    if len(plan.suite.seeds) == 1:
+        found.append("One seed: nothing is known of how results vary over seeds.")
+    return found
+
+
+def _published(plan: Plan) -> list[dict[str, Any]]:
+    """What the papers claim, for baselines of the suite; never mixed with what was measured."""
+    from harness.methods.baseline import baseline_names, load_baseline
+
+    used = {p.cell.method.name for p in plan.cells}
+    rows = []
+    for name in baseline_names():
+        baseline = load_baseline(name)
+        if baseline.method in used:
+            rows += [
+                {"baseline": name, "metric": p.metric, "setting": p.setting, "value": p.value, "before": p.before,
+                 "mark": str(p.mark), "source": p.source}
+                for p in baseline.published
+            ]
+    return rows
