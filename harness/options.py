@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import sys
+import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass
@@ -101,6 +103,18 @@ def options_of(cls: type) -> tuple[Option, ...]:
     return tuple(result)
 
 
+def hints_of(cls: type) -> dict[str, Any]:
+    """Types of the declared parameters. Other annotations may name what only type checkers import, and are left alone."""
+    declared = {f.name for f in dataclasses.fields(cls) if f.metadata.get(_META) is not None and f.init}
+    hints: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        own = {k: v for k, v in base.__dict__.get("__annotations__", {}).items() if k in declared}
+        if own:
+            names = vars(sys.modules[base.__module__])
+            hints |= typing.get_type_hints(types.SimpleNamespace(__annotations__=own), globalns=names)
+    return hints
+
+
 def _outside(value: Any, bounds: Mapping[str, float]) -> str:
     values = value if isinstance(value, tuple | list) else (value,)
     for v in values:
@@ -124,7 +138,7 @@ def check(cls: type, params: Mapping[str, Any], *, bound: Iterable[str] = ()) ->
     """
     from pydantic import TypeAdapter, ValidationError
 
-    hints = typing.get_type_hints(cls)
+    hints = hints_of(cls)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.metadata.get(_META) is not None and f.init}
     fixed = set(bound)
     values: dict[str, Any] = {}
