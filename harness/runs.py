@@ -127,7 +127,7 @@ def run_suite(
     out: Path | str | None = None,
     store: Path | str | None = None,
     device: str = "auto",
-    workers: int = 1,
+    workers: int = 0,
     micro_batch: int | None = None,
     command: Sequence[str] = (),
     on_event: Callable[[Any], None] | None = None,
@@ -137,7 +137,8 @@ def run_suite(
     on_event  called with the engine's events and with `Scoring` events. Raises KeyboardInterrupt after Ctrl-C, the store
     left resumable.
     """
-    from harness.engine.driver import execute
+    from harness.engine.devices import slots
+    from harness.engine.driver import MICRO_BATCH, execute
     from harness.scoring.assembly import score_run
 
     root = Path(store) if store is not None else Path(os.environ.get("HARNESS_STORE", STORE))
@@ -145,9 +146,17 @@ def run_suite(
     notify = on_event or (lambda event: None)
     kept = Store(root)
     record = execute(
-        plan.cells, kept, device=device, workers=workers, micro_batch=micro_batch, on_event=notify, command=tuple(command)
+        plan.cells,
+        kept,
+        device=device,
+        workers=workers,
+        micro_batch=micro_batch or MICRO_BATCH,
+        on_event=notify,
+        command=command,
     )
-    scored = score_run(plan, kept, record, device=device, on_event=notify)
+    if record.interrupted:
+        raise KeyboardInterrupt
+    scored = score_run(plan, kept, record.statuses, device=slots(device, 1)[0], on_event=notify)
     write_run(target, plan, kept, scored)
     return Run(target)
 

@@ -72,7 +72,6 @@ def score_run(
     statuses: Mapping[str, CellStatus],
     *,
     device: str,
-    provenance: Mapping[str, Any],
     on_event: Callable[[Scoring], None],
 ) -> ScoredRun:
     """Scores of every cell of a plan. `statuses` by address; a cell without one counts as never run."""
@@ -86,7 +85,6 @@ def score_run(
         seed=SEED,
     )
     scorer = Scorer(source, plan.metrics)
-    base = {p.cell.seed: p.cell.address for p in plan.cells if p.label == plan.compare_to}
     rows, cells = [], []
     for done, planned in enumerate(plan.cells):
         on_event(Scoring(done, len(plan.cells), planned.label))
@@ -94,7 +92,6 @@ def score_run(
         status = statuses.get(planned.cell.address, CellStatus(State.NOT_RUN, "never ran"))
         if stored is None and status.is_ok:
             status = CellStatus(State.FAILED, "its artifacts are gone from the store; run the suite again")
-        status = _flagged(status, planned, stored, base.get(planned.cell.seed), store)
         scores = tuple(scorer.score(planned.cell.address)) if stored is not None and status.is_ok else ()
         rows.append(CellScores(_info(plan, planned, stored), status.state.value, status.reason, scores))
         cells.append(_cell(planned, stored, status))
@@ -107,25 +104,11 @@ def score_run(
         "texts": list(plan.task.texts()),
         "suite": _suite(plan, scorer),
         "cells": cells,
-        "provenance": dict(provenance),
+        "provenance": _provenance(plan, store),
         "warnings": _warnings(plan, cells),
         "published": _published(plan),
     }
     return ScoredRun(scores_frame, items_frame, record, source.extracted)
-
-
-def _flagged(
-    status: CellStatus, planned: PlannedCell, stored: StoredCell | None, base: str | None, store: Store
-) -> CellStatus:
-    """The status with `inert` where the artifacts equal the baseline's bit by bit."""
-    if stored is None or not status.is_ok:
-        return status
-    flags = set(status.flags) | set(stored.flags)
-    if base is not None and base != planned.cell.address:
-        theirs = store.cell(base)
-        if theirs is not None and theirs.content == stored.content:
-            flags.add(INERT)
-    return CellStatus(status.state, status.reason, frozenset(flags))
 
 
 def _info(plan: Plan, planned: PlannedCell, stored: StoredCell | None) -> dict[str, Any]:
@@ -205,8 +188,8 @@ def _warnings(plan: Plan, cells: Sequence[Mapping[str, Any]]) -> list[str]:
         mine = [c for c in cells if c["method"] == label]
         flags = {f for c in mine for f in str(c["flags"]).split(",") if f}
         bad = [c for c in mine if c["status"] != "ok"]
-        if INERT in flags and mine[0]["name"] != "iid":
-            found.append(f"{label} changed nothing: its images equal those of {plan.compare_to} bit by bit. Not ranked.")
+        if INERT in flags:
+            found.append(f"{label} changed nothing: its images equal those of the untouched model bit by bit. Not ranked.")
         if NONDETERMINISTIC in flags:
             found.append(f"{label} gave different artifacts for the same address: a result of it may not be trusted.")
         if bad:
@@ -216,6 +199,24 @@ def _warnings(plan: Plan, cells: Sequence[Mapping[str, Any]]) -> list[str]:
     if len(plan.suite.seeds) == 1:
         found.append("One seed: nothing is known of how results vary over seeds.")
     return found
+
+
+def _provenance(plan: Plan, store: Store) -> dict[str, Any]:
+    """Of the cells: what they agree on once, and the number of different environments that made them."""
+    manifests = [m for p in plan.cells if (m := store.manifest(p.cell.address)) is not None]
+    if not manifests:
+        return {}
+    kinds = {canonical({k: m.provenance.get(k) for k in ("code", "environment", "hardware")}) for m in manifests}
+    parts = plan.cells[0].cell
+    return {
+        **manifests[0].provenance,
+        "inputs": {
+            "model": dict(parts.model.content),
+            "task": dict(parts.task.content),
+            "data": {role: s.identity(plan.task.texts()) for role, s in plan.image_sets.items()},
+        },
+        "environments": len(kinds),
+    }
 
 
 def _published(plan: Plan) -> list[dict[str, Any]]:
