@@ -67,14 +67,13 @@ class Cell:
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Cell:
-        part = lambda d: Part(**d)  # noqa: E731
         return cls(
-            task=part(spec["task"]),
-            model=part(spec["model"]),
-            method=part(spec["method"]),
+            task=Part(**spec["task"]),
+            model=Part(**spec["model"]),
+            method=Part(**spec["method"]),
             split=spec["split"],
             seed=spec["seed"],
-            data={k: part(v) for k, v in spec["data"].items()},
+            data={k: Part(**v) for k, v in spec["data"].items()},
             libraries=dict(spec["libraries"]),
             format=spec["format"],
         )
