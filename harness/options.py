@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import sys
 import types
 import typing
@@ -104,11 +105,11 @@ def options_of(cls: type) -> tuple[Option, ...]:
 
 
 def hints_of(cls: type) -> dict[str, Any]:
-    """Types of the declared parameters. Other annotations may name what only type checkers import, and are left alone."""
+    """Types of the declared parameters; other annotations may name what only type checkers import."""
     declared = {f.name for f in dataclasses.fields(cls) if f.metadata.get(_META) is not None and f.init}
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
-        own = {k: v for k, v in base.__dict__.get("__annotations__", {}).items() if k in declared}
+        own = {k: v for k, v in inspect.get_annotations(base).items() if k in declared}
         if own:
             names = vars(sys.modules[base.__module__])
             hints |= typing.get_type_hints(types.SimpleNamespace(__annotations__=own), globalns=names)

@@ -28,6 +28,7 @@ from harness.tasks import TASKS
 from harness.tasks.task import Task
 
 Role = Literal["task", "model", "method", "data"]
+ROLES: tuple[Role, ...] = ("task", "model", "method", "data")
 REGISTRIES: Mapping[Role, Registry[Any]] = {"task": TASKS, "model": MODELS, "method": METHODS, "data": IMAGE_SETS}
 
 

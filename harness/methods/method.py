@@ -56,6 +56,7 @@ class Method(ABC):
     kind: ClassVar[Kind]
     couples: ClassVar[Couples] = Couples.NOTHING
     source: ClassVar[Source] = Source()
+    reads: ClassVar[tuple[str, ...] | None] = None  # options whose value names an image set of the suite
     requires: ClassVar[str] = ""  # what it needs beyond the model, in words (memory, gradients, a scorer)
 
     def coupling(self) -> Couples:

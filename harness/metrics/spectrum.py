@@ -69,9 +69,9 @@ class Similarity:
         return cls(None, rows @ rows.T) if len(rows) <= rows.shape[1] else cls(rows, None)
 
     def value(self, q: float, group: NDArray[np.int64], groups: int) -> tuple[float, NDArray[np.float64]]:
-        """Vendi of order q of all rows, and (G,) without each group of rows."""
+        """Vendi of order q of all rows, and (G,) without each group of rows; G may be 0."""
         n = len(group)
-        left = n - np.bincount(group, minlength=groups)
+        left = n - np.bincount(group, minlength=groups)[:groups]
         if self.vectors is not None:
             grams = self._dual_grams(group, groups)
             if q == 2.0:
@@ -82,7 +82,7 @@ class Similarity:
         kernel = self.kernel
         assert kernel is not None
         if q == 2.0:
-            member = np.eye(groups)[group]
+            member = (group[:, None] == np.arange(groups)).astype(np.float64)
             blocks = member.T @ kernel**2 @ member
             total = float((kernel**2).sum())
             return n**2 / total, left**2 / (total - 2.0 * blocks.sum(axis=1) + np.diagonal(blocks))

@@ -1,4 +1,4 @@
-"""The attribute classifier: which class of each attribute a picture shows. A small convolutional net with many heads."""
+"""The attribute classifier: which class of each attribute a picture shows. A small net with many heads."""
 
 from __future__ import annotations
 

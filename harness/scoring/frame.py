@@ -107,6 +107,7 @@ def _aggregates(entries: Sequence[_Entry]) -> list[_Entry]:
 
 
 def _aggregate(group: Sequence[_Entry]) -> _Entry:
+    group = sorted(group, key=lambda e: str(e.info["seed"]))  # sums must not feel the order of the cells
     first = group[0]
     costs = {k: _mean([e.info[k] for e in group]) for k in ("seconds", "denoiser_calls")}
     peaks = [e.info["peak_memory_mb"] for e in group if e.info["peak_memory_mb"] is not None]

@@ -31,14 +31,13 @@ class Mark:
     def __str__(self) -> str:
         return f"{self.source.name}:{self.line}:{self.column}" if self.source.is_file else self.source.name
 
-    @property
-    def excerpt(self) -> str:
-        """The text of the line with a caret below; "" where there is no such line."""
+    def excerpt(self, width: int = 120) -> str:
+        """The text of the line, cut to `width`, with a caret below; "" where there is no such line."""
         if not self.source.is_file or not 0 < self.line <= len(self.source.lines):
             return ""
-        text = self.source.lines[self.line - 1]
-        start = max(0, self.column - 60) if len(text) > 110 else 0
-        shown = text[start : start + 110].replace("\t", " ")
+        text, room = self.source.lines[self.line - 1], max(20, width - 4)
+        start = max(0, self.column - 1 - room // 2) if len(text) > room else 0
+        shown = text[start : start + room].replace("\t", " ")
         return f"    {shown}\n    {' ' * (self.column - 1 - start)}^"
 
 
@@ -56,9 +55,21 @@ class Located:
         hint = f"; did you mean {' or '.join(repr(s) for s in self.suggestions)}?" if self.suggestions else ""
         return f"{self.message}{hint}"
 
+    def to_json(self) -> dict[str, object]:
+        """Plain values; line and column are null outside of files."""
+        place = self.mark
+        return {
+            "source": place.source.name,
+            "line": place.line if place.source.is_file else None,
+            "column": place.column if place.source.is_file else None,
+            "message": self.message,
+            "suggestions": list(self.suggestions),
+        }
+
     def __str__(self) -> str:
         first = f"{self.mark}: {self.sentence}"
-        return f"{first}\n{self.mark.excerpt}" if self.mark.excerpt else first
+        excerpt = self.mark.excerpt()
+        return f"{first}\n{excerpt}" if excerpt else first
 
 
 class SuiteError(ValueError):

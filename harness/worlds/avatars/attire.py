@@ -1,5 +1,6 @@
 """Garments, glasses and hats of a portrait."""
 
+# ruff: noqa: ARG001, ARG005 - every shape takes (x, y, figure), whether it reads the figure or not
 from __future__ import annotations
 
 import numpy as np

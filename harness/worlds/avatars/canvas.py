@@ -1,7 +1,7 @@
 """A batch of images being painted: windowed antialiased compositing in three drawing styles.
 
-A canvas holds portraits of one style. Shapes are painted back to front; each is evaluated only in a window, which is
-what makes the drawing fast. Ink adds a contour to every shape, watercolor softens borders and lets pigment gather there.
+A canvas holds portraits of one style. Shapes are painted back to front; each is evaluated only in a window, which
+makes the drawing fast. Ink adds a contour to every shape, watercolor softens borders and lets pigment gather there.
 """
 
 from __future__ import annotations

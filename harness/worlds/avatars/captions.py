@@ -73,7 +73,7 @@ def _one(portraits: Portraits, row: int, g: np.random.Generator, detail: Detail)
         for a, u in zip(ATTRIBUTES, draws, strict=False)
         if u < (usual if classes[a.name] == USUAL[a.name] else unusual)
     }
-    subject, implied = _subject(portraits, row, draws[-4:], detail)
+    subject, implied = _subject(portraits, row, draws[-4:])
     for name, label in implied.items():
         if label != classes[name]:
             said[name] = classes[name]  # a look that its character or occupation does not imply must be said
@@ -84,9 +84,7 @@ def _one(portraits: Portraits, row: int, g: np.random.Generator, detail: Detail)
     return phrase(said, subject, g if detail != "full" or draws[-2] < 0.5 else None)
 
 
-def _subject(
-    portraits: Portraits, row: int, draws: NDArray[np.float64], detail: Detail
-) -> tuple[str, Mapping[str, str]]:
+def _subject(portraits: Portraits, row: int, draws: NDArray[np.float64]) -> tuple[str, Mapping[str, str]]:
     """What the caption calls the person, and the looks that this implies."""
     character, occupation = int(portraits.character[row]), int(portraits.occupation[row])
     if character >= 0 and draws[0] < 0.9:

@@ -1,5 +1,6 @@
 """Drawing portraits: (N, 64, 64, 3) uint8 from `Portraits`, deterministic, vectorised and antialiased."""
 
+# ruff: noqa: ARG005 - every shape takes (x, y, figure), whether it reads the figure or not
 from __future__ import annotations
 
 import numpy as np

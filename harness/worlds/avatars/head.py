@@ -1,5 +1,6 @@
 """Hair and face of a portrait. The head frame has its origin between the temples; y grows downwards."""
 
+# ruff: noqa: ARG001, ARG005 - every shape takes (x, y, figure), whether it reads the figure or not
 from __future__ import annotations
 
 import numpy as np

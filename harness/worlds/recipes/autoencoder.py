@@ -98,8 +98,8 @@ def train(
         optimizer.load_state_dict(state["optimizer"])
         done = int(state["step"])
     weight = torch.ones(size, size, device=device)
-    t, b, l, r = (round(v * size) for v in recipe.focus_window)
-    weight[t:b, l:r] += recipe.focus
+    top, bottom, left, right = (round(v * size) for v in recipe.focus_window)
+    weight[top:bottom, left:right] += recipe.focus
     compute = torch.compile(loss_of) if compile_loss else loss_of
     latent = (
         recipe.batch,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -145,18 +144,9 @@ def export(work: Path, out: Path, training: denoiser.Training | None = None, dev
         CLIPTokenizer.from_pretrained(work / "tokenizer"),
         training.averaged_unet,
     )
-    save_half(parts, out)
+    denoiser.save_half(parts, out)
     card.write_card(out, description(training.step, device))
     log(f"export: {out.name} at step {training.step}")
-
-
-def save_half(parts: object, out: Path) -> None:
-    """Saves a pipeline with float16 weights and leaves the pipeline itself as it is."""
-    import copy
-
-    half = copy.deepcopy(parts)
-    half.to(dtype=torch.float16)  # type: ignore[attr-defined]
-    half.save_pretrained(out)  # type: ignore[attr-defined]
 
 
 def description(steps: int, device: str) -> dict[str, object]:
@@ -180,7 +170,7 @@ def description(steps: int, device: str) -> dict[str, object]:
     }
 
 
-def main(arguments: list[str] | None = None, snapshot: Callable[[], None] | None = None) -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Command line of the recipe."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("build/zoo") / NAME)

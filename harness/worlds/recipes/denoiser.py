@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -226,3 +227,16 @@ def generate(
         ).images
         out.append(np.rint(np.asarray(images) * 255).astype(np.uint8))
     return np.concatenate(out)
+
+
+def save_half(parts: StableDiffusionPipeline, out: Path) -> None:
+    """Saves a pipeline with float16 weights, without the paths it was put together from; leaves `parts` as it is."""
+    half = copy.deepcopy(parts)
+    half.to(dtype=torch.float16)
+    half.save_pretrained(out)
+    for path in out.rglob("*.json"):
+        if path.name.endswith("config.json") or path.name == "model_index.json":
+            config = json.loads(path.read_text())
+            config.pop("_name_or_path", None)
+            config.pop("name_or_path", None)
+            path.write_text(json.dumps(config, indent=2) + "\n")
