@@ -1,0 +1,97 @@
+"""Synthetic evidence: every input that a metric can ask for, small, keyed, and read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.keys import generator
+from harness.metrics import ATTRIBUTES, CLASSIFIERS, EXTRACTORS, LPIPS_NETS
+from harness.metrics.metric import Evidence, Items
+
+CLASSES = 3
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """The array, refusing to be written to: a metric that modifies its input fails at the line that does."""
+    array.setflags(write=False)
+    return array
+
+
+def build_items(prompts: int = 12, each: int = 8, group: int = 4) -> Items:
+    """prompts × each items in coupled groups of `group` within their prompt."""
+    prompt, sample = np.divmod(np.arange(prompts * each), each)
+    number = prompt * -(-each // group) + sample // group
+    texts = tuple(f"a portrait of person {p}" for p in range(prompts))
+    return Items(*(frozen(a.astype(np.int64)) for a in (prompt, sample, number)), texts)
+
+
+def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimension: int = 6, seed: int = 0) -> Evidence:
+    """Evidence for all registered metrics; features carry a prompt effect, so that clusters matter."""
+    random = generator(seed, "world", "evidence")
+    items = build_items(prompts, each, group)
+    n = len(items)
+    hue = random.integers(0, 256, size=(n, 1, 1, 3))
+    pictures = np.clip(hue + random.integers(-40, 41, size=(n, 6, 6, 3)), 0, 255).astype(np.uint8)
+    effect = random.normal(size=(prompts, dimension))[items.prompt] if prompts else np.empty((0, dimension))
+    features: dict[tuple[str, str], np.ndarray] = {}
+    for name in (*EXTRACTORS, *(f"lpips-{net}" for net in LPIPS_NETS)):
+        own = 0.5 * effect + random.normal(size=(n, dimension))
+        features["generated", name] = own
+        features["source", name] = own + 0.1 * random.normal(size=(n, dimension))
+        for role, count in (("reference", max(n, 1)), ("protected", 30), ("heldout", 40)):
+            features[role, name] = 1.1 * random.normal(size=(count, dimension))
+    expected, targets, predictions, confusion = {}, {}, {}, {}
+    for number, attribute in enumerate(ATTRIBUTES):
+        stated = np.where((items.prompt + number) % 2 == 0, items.prompt % CLASSES, -1)
+        expected[attribute] = frozen(stated.astype(np.int64))
+        targets[attribute] = frozen(np.full((prompts, CLASSES), 1.0 / CLASSES))
+        logits = (
+            random.normal(size=(n, CLASSES)) + 2.0 * np.eye(CLASSES)[np.maximum(stated, 0)] * (stated >= 0)[:, None]
+        )
+        share = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        predictions[attribute] = frozen(share.astype(np.float32))
+        confusion[attribute] = frozen(np.full((CLASSES, CLASSES), 0.05) + 0.85 * np.eye(CLASSES))
+        confusion[attribute + ".n"] = frozen(np.full(CLASSES, 200))
+    return Evidence(
+        items=items,
+        images={"generated": frozen(pictures)},
+        features={k: frozen(v.astype(np.float32)) for k, v in features.items()},
+        predictions=dict.fromkeys(CLASSIFIERS, predictions),
+        expected=expected,
+        targets=targets,
+        confusion=dict.fromkeys(CLASSIFIERS, confusion),
+        classes={a: tuple("abc") for a in ATTRIBUTES},
+        seed=seed,
+    )
+
+
+@pytest.fixture(scope="session")
+def make_evidence() -> Callable[..., Evidence]:
+    """prompts, each, group, seed → synthetic evidence with read-only arrays."""
+    return build_evidence
+
+
+@pytest.fixture(scope="session")
+def make_items() -> Callable[..., Items]:
+    """prompts, each, group → items in order."""
+    return build_items
+
+
+@pytest.fixture(scope="session")
+def evidence() -> Evidence:
+    """12 prompts × 8 images in groups of 4."""
+    return build_evidence()
+
+
+@pytest.fixture(scope="session")
+def flat() -> Callable[..., np.ndarray]:
+    """colors (N, 3) → (N, 4, 4, 3) uint8 images of one color each."""
+
+    def paint(colors: Any) -> np.ndarray:
+        return np.repeat(np.asarray(colors, dtype=np.uint8)[:, None, None], 16, axis=1).reshape(-1, 4, 4, 3)
+
+    return paint
