@@ -53,8 +53,7 @@ class Hits:
 
 def reference_hits(x: Features, y: Features, group: Index, groups: int, k: int, closed: bool) -> Hits:
     """Generated items x (N, D) in the balls of the reference y (M, D). Raises CannotMeasure when no ball has a size."""
-    center = y.mean(axis=0)
-    balls, points = Points.of(y, center), Points.of(x, center)
+    balls, points = Points.together(y, x)
     near, _ = nearest(balls, k)
     _refuse_points(near[:, -1], "reference", k)
     of_item, of_ball = np.zeros(len(x), dtype=np.int64), np.zeros((len(y), groups), dtype=np.int64)
@@ -89,8 +88,7 @@ def recall(x: Features, y: Features, group: Index, groups: int, k: int, closed: 
     Without a group its balls are gone and the balls that had a neighbor in it have grown; only reference items that no
     other ball holds are looked at again.
     """
-    center = y.mean(axis=0)
-    balls, points = Points.of(x, center), Points.of(y, center)
+    points, balls = Points.together(y, x)
     largest = int(np.bincount(group, minlength=groups).max()) if groups > 1 else 0
     near, who = nearest(balls, min(k + largest, len(x) - 1))
     radius2 = near[:, k - 1]
@@ -108,7 +106,7 @@ def recall(x: Features, y: Features, group: Index, groups: int, k: int, closed: 
         grown, grown2 = _grown(near, who, group, g, k)
         found = np.zeros(len(open_items), dtype=bool)
         if len(open_items) and len(grown):
-            for _, j in inside(_some(balls, grown), grown2, _some(points, open_items), closed=closed):
+            for _, j in inside(balls.some(grown), grown2, points.some(open_items), closed=closed):
                 found[j] = True
         left_out[g] = 1.0 - (len(open_items) - int(found.sum())) / len(y)
     return Share(float((total > 0).mean()), left_out, twins)
@@ -120,10 +118,6 @@ def _grown(near: Features, who: Index, group: Index, g: int, k: int) -> tuple[In
     remains = group[who[touched]] != g
     kth = (np.cumsum(remains, axis=1) == k).argmax(axis=1)
     return touched, near[touched, kth]
-
-
-def _some(points: Points, index: Index) -> Points:
-    return Points(points.exact[index], points.centered[index], points.square[index])
 
 
 def _mean_of_items(value: Features, group: Index, groups: int, twins: NDArray[np.bool_]) -> Share:
@@ -154,6 +148,9 @@ def expected_same(
     played = min(n, len(y) // 2)
     if played < PER_NEIGHBOR * k:
         return None
+    y = y[
+        np.argsort(y @ np.cos(np.arange(y.shape[1])), kind="stable")
+    ]  # the split is that of the set, not of its order
     order = rng.permutation(len(y))
     one = np.zeros(played, dtype=np.int64)
     try:

@@ -23,23 +23,40 @@ BLOCK = 1 << 22
 
 @dataclass(frozen=True)
 class Points:
-    """A feature set ready for products: exact (N, D) float64, centered (N, D) float32, square (N,) of the centered."""
+    """A feature set ready for products.
+
+    exact (N, D) float64; centered (N, D) float32, in multiples of `unit` so that no square over- or underflows;
+    square (N,) squared lengths of the centered rows
+    """
 
     exact: Features
     centered: NDArray[np.float32]
     square: Features
+    unit: float
 
     @classmethod
-    def of(cls, x: Features, center: Features) -> Points:
-        """x (N, D) centered on `center` (D,), one center for all sets that are compared."""
-        centered = (x - center).astype(np.float32)
-        return cls(np.ascontiguousarray(x, dtype=np.float64), centered, (centered.astype(np.float64) ** 2).sum(axis=1))
+    def of(cls, x: Features, center: Features, unit: float) -> Points:
+        """x (N, D) around `center` (D,) in multiples of `unit`; both must be the same for sets that are compared."""
+        centered = ((x - center) / unit).astype(np.float32)
+        square = (centered.astype(np.float64) ** 2).sum(axis=1)
+        return cls(np.ascontiguousarray(x, dtype=np.float64), centered, square, unit)
+
+    @classmethod
+    def together(cls, *sets: Features) -> tuple[Points, ...]:
+        """Sets that will be compared: around the mean of the first, in multiples of the largest coordinate."""
+        center = sets[0].mean(axis=0)
+        largest = max(float(np.abs(x - center).max(initial=0.0)) for x in sets)
+        return tuple(cls.of(x, center, largest or 1.0) for x in sets)
+
+    def some(self, index: Index) -> Points:
+        """The rows at `index`."""
+        return Points(self.exact[index], self.centered[index], self.square[index], self.unit)
 
     def __len__(self) -> int:
         return len(self.exact)
 
     def rounding(self, other: Points) -> float:
-        """A bound on the rounding of |b|² - 2ab - c in float32, for rows a of self and b of other, c of their size."""
+        """A bound on the rounding of h - 2ab in float32, for rows a of self, b of other and heights up to 4 |b|²."""
         largest = float(self.square.max(initial=0.0) + other.square.max(initial=0.0))
         terms = int(self.exact.shape[1]) + 16
         return terms * float(np.finfo(np.float32).eps) * 4.0 * largest
@@ -98,14 +115,14 @@ def inside(
 
     radius2 (B,) squared radii; closed counts a point on the sphere
     """
-    left, right = points.lifted(), balls.raised(balls.square - radius2)
-    margin = points.rounding(balls) + 4.0 * float(np.finfo(np.float32).eps) * float(radius2.max(initial=0.0))
+    left, right = points.lifted(), balls.raised(balls.square - radius2 / balls.unit**2)
+    margin = points.rounding(balls)
     rows = max(1, block // max(1, len(points)))
     limit = (-points.square).astype(np.float32)  # |a - b|² < r²  ⇔  (|b|² - r²) - 2ab < -|a|²
     for start in range(0, len(balls), rows):
         score = right[start : start + rows] @ left.T
-        i, j = _where(score < limit + np.float32(margin))
-        unclear = np.flatnonzero(score[i, j] > limit[j] - np.float32(margin))
+        i, j = _where(score <= limit + np.float32(margin))
+        unclear = np.flatnonzero(score[i, j] >= limit[j] - np.float32(margin))
         exact = squared_distances(balls.exact, points.exact, i[unclear] + start, j[unclear])
         radius = radius2[i[unclear] + start]
         outside = unclear[exact > radius] if closed else unclear[exact >= radius]

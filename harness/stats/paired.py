@@ -33,9 +33,9 @@ def paired_difference(
     """
     difference, first, second, missing = _pair(a, b)
     count = len(difference.value)
-    check_units(estimator, difference)
     if not difference.value.any():
         raise NoSpread(IDENTICAL, 0.0)
+    check_units(estimator, difference)
     mean = float(difference.value.mean())
     if difference.kind is UnitKind.REPLICATES:
         delta = mean if value is None else value
