@@ -77,7 +77,7 @@ def option(
     """A dataclass field with unit, help, source of its default and bounds. Without a default it is required."""
     bounds = {"above": above, "at_least": at_least, "below": below, "at_most": at_most}
     meta = {"help": help, "unit": unit, "source": source, "in_id": in_id}
-    meta["bounds"] = {k: v for k, v in bounds.items() if v is not None}  # type: ignore[assignment]
+    meta["bounds"] = {k: v for k, v in bounds.items() if v is not None}
     if factory is not MISSING:
         return dataclasses.field(default_factory=factory, metadata={_META: meta})
     return dataclasses.field(default=default, metadata={_META: meta})

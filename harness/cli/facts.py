@@ -1,0 +1,91 @@
+"""What `harness describe` says of a component besides its parameters: kind, source, licence, needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from harness.options import options_of, plain
+
+Facts = Iterator[tuple[str, str]]
+
+
+def facts(kind: str, cls: Any, bound: Mapping[str, str]) -> Facts:
+    """(what, value) of a task, model, data set, method or metric; `bound` are the fields its name fills."""
+    if kind == "metric":
+        return _metric(cls, bound)
+    pages: dict[str, Callable[[Any], Facts]] = {"method": _method, "task": _task, "model": _model, "data": _data}
+    return pages[kind](cls)
+
+
+def _method(cls: Any) -> Facts:
+    yield "kind", f"{cls.kind.value}, couples {cls.couples.value}"
+    yield "version", str(cls.version)
+    source = cls.source
+    for word, value in (
+        ("title", source.title), ("paper", _paper(source.paper)), ("code", source.code), ("licence", source.licence),
+        ("needs", cls.requires),
+    ):  # fmt: skip
+        if value:
+            yield word, value
+
+
+def _paper(text: str) -> str:
+    return f"arXiv {text}" if text[:4].isdigit() and "." in text and "/" not in text else text
+
+
+def _metric(cls: Any, bound: Mapping[str, str]) -> Facts:
+    yield "unit", cls.unit
+    ideal = "" if cls.ideal is None else f", ideal {cls.ideal:g}"
+    yield "direction", f"{cls.direction.value}{ideal}"
+    yield "estimator", cls.estimator.value
+    yield "version", str(cls.version)
+    needs = None
+    if not any(o.required and o.name not in bound for o in options_of(cls)):
+        made = cls(**bound)
+        needs = made.needs()
+        yield "id", str(made.identify())
+    if needs:
+        yield "needs", "; ".join(f"{n.role} {n.kind}{f' ({n.name})' if n.name else ''}" for n in needs)
+    if cls.source:
+        yield "source", cls.source
+
+
+def _task(cls: Any) -> Facts:
+    yield "takes", ", ".join(sorted(f"{k.value} methods" for k in cls.kinds))
+    yield "artifacts", ", ".join(sorted(cls.artifacts))
+    yield "intervals clustered by", cls.cluster
+    yield "version", str(cls.version)
+
+
+def _model(cls: Any) -> Facts:
+    yield "version", str(cls.version)
+    if any(o.required for o in options_of(cls)):
+        return
+    made = cls()
+    yield "licence", made.licence
+    missing = made.missing()
+    yield "weights", "present" if not missing else "missing"
+    for name, value in made.settings().items():
+        yield f"{name} by default", str(value)
+    card: Mapping[str, Any] = made.card() if hasattr(made, "card") else {}
+    for key in ("parameters", "seed", "trained_on", "device", "measured"):
+        if (value := card.get(key)) is not None:
+            yield key.replace("_", " "), flat(value)
+
+
+def _data(cls: Any) -> Facts:
+    yield "version", str(cls.version)
+    if cls.licence:
+        yield "licence", cls.licence
+    yield "depends on the prompts", "yes" if cls.uses_prompts else "no"
+
+
+def flat(value: Any) -> str:
+    """Nested plain values in one line."""
+    value = plain(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {flat(v)}" for k, v in value.items() if v not in (None, "", [], {}))
+    if isinstance(value, list):
+        return "; ".join(flat(v) for v in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,106 @@
+"""The command line: `harness VERB`. One file a verb; nothing heavy is imported before a verb needs it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from harness.cli import describe, doctor, export, plan, report, run, schema, status, store, validate, zoo
+from harness.cli import list as listing
+from harness.cli.output import BAD_INPUT, FAILED, INTERRUPTED, BadInput
+
+
+class Verbs(TyperGroup):
+    """Turns what a verb raises into a message and an exit code, with CliRunner as well as from a shell."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            from harness.cli.output import err
+
+            err().print("interrupted; the same command resumes")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            sys.stderr.close()
+            raise typer.Exit(FAILED) from None
+        except (ValueError, OSError, LookupError, ImportError, BadInput) as error:
+            if not _explain(error):
+                raise
+            raise typer.Exit(BAD_INPUT) from None
+
+
+def _explain(error: Exception) -> bool:
+    """Says what is wrong, when the error is one that is made for users."""
+    from rich.text import Text
+
+    from harness.cli.output import show_error, show_problems
+    from harness.engine.devices import NoSuchDevice
+    from harness.models.model import MissingWeights
+    from harness.registry import BrokenEntry, UnknownName
+    from harness.runs import NotARun
+    from harness.suite.errors import SuiteError
+
+    if isinstance(error, SuiteError):
+        show_problems(error.problems)
+    elif isinstance(error, BadInput):
+        text = "\n".join(error.lines)
+        show_error(error.title, Text(text), "\n".join((error.title, *error.lines)))
+    elif isinstance(error, MissingWeights | UnknownName | BrokenEntry | NotARun | NoSuchDevice):
+        show_error("bad input", Text(str(error)), str(error))
+    else:
+        return False
+    return True
+
+
+app = typer.Typer(
+    cls=Verbs,
+    name="harness",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Fair comparisons of what is done to generative models after training: paired, with intervals and controls.",
+    epilog="SUITE is a YAML file or the name of a shipped suite. Start with: harness run quickstart",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(version("posthoc-harness"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Options of all verbs."""
+
+
+_RUNNING, _LOOKING, _KEEPING = "Running", "Looking up", "Keeping"
+app.command("run", rich_help_panel=_RUNNING)(run.run)
+app.command("plan", rich_help_panel=_RUNNING)(plan.plan)
+app.command("validate", rich_help_panel=_RUNNING)(validate.validate)
+app.command("status", rich_help_panel=_RUNNING)(status.status)
+app.command("report", rich_help_panel=_RUNNING)(report.report)
+app.command("export", rich_help_panel=_RUNNING)(export.export)
+app.command("list", rich_help_panel=_LOOKING)(listing.list_names)
+app.command("describe", rich_help_panel=_LOOKING)(describe.describe)
+app.command("schema", rich_help_panel=_LOOKING)(schema.schema)
+app.command("doctor", rich_help_panel=_LOOKING)(doctor.doctor)
+app.add_typer(zoo.app, name="zoo", rich_help_panel=_KEEPING)
+app.add_typer(store.app, name="store", rich_help_panel=_KEEPING)
+
+
+def main() -> None:
+    """The `harness` script."""
+    app()
