@@ -130,6 +130,7 @@ def _fill(pattern: str, values: Mapping[str, Callable[[], Iterable[str]]]) -> li
 
 
 def summary(thing: Any) -> str:
-    """First line of a component's module docstring: what `harness list` prints."""
-    module = importlib.import_module(thing.__module__)
-    return (module.__doc__ or "").strip().split("\n")[0]
+    """One line about a component, for `harness list`: of its class where a file holds a family (metrics), else of its
+    module."""
+    text = thing.__doc__ if getattr(thing, "registered", "") else importlib.import_module(thing.__module__).__doc__
+    return (text or "").strip().split("\n")[0]

@@ -73,7 +73,7 @@ class TextToImage(Task):
         return tuple(Shard(i, a, min(a + step, total)) for i, a in enumerate(range(0, total, step)))
 
     def feeds(self) -> frozenset[tuple[str, str]]:
-        own = {"images", "features", "predictions", "expected", "targets"}
+        own = {"images", "features", "predictions", "expected", "targets", "confusion"}
         return frozenset((kind, "generated") for kind in own)
 
     def prepare(self, model: Any, method: Method, seed: int, context: RunContext) -> Method:

@@ -88,6 +88,11 @@ def enlarge(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.repeat(gray[..., None], 3, axis=-1)
 
 
+def indices(split: str) -> list[int]:
+    """Indices of a split into scikit-learn's 1797 digits, in the manifest's order."""
+    return [int(row[0]) for row in json.loads(MANIFEST.read_text())[split]]
+
+
 def load(split: Split) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Images (N, 32, 32, 3) uint8 and labels (N,) int64 of a split, in the manifest's order.
 
@@ -96,6 +101,6 @@ def load(split: Split) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     if split not in ("training", "held_out"):
         raise ValueError(f"unknown split {split!r}; training or held_out")
     verify()
-    index = [int(row[0]) for row in json.loads(MANIFEST.read_text())[split]]
+    index = indices(split)
     images, labels = _source()
     return enlarge(images[index]), labels[index]
