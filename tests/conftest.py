@@ -194,3 +194,112 @@ def make_groups() -> Callable[..., list[Any]]:
         ]
 
     return build
+
+
+class Toy:
+    """The exact denoiser of x0 ~ N(μ(prompt), spread² I), as any kind of prediction, over diffusers schedulers.
+
+    E[x0 | x] = μ + a s² / (a² s² + b²) (x - a μ). The condition's embeddings are μ itself; the negative's are 0.
+    """
+
+    shape = (2, 4, 4)
+
+    def __init__(self, kind: str = "epsilon", dtype: str = "float32", spread: float = 0.5, scheduler: str = "") -> None:
+        import torch
+
+        self.kind, self.spread, self.scheduler = kind, spread, scheduler
+        self.latent_shape, self.device, self.dtype = self.shape, torch.device("cpu"), getattr(torch, dtype)
+        self.steps, self.guidance, self.fingerprint = 6, 2.0, ""
+        self.batches: list[int] = []  # size of every network call
+        self.inputs: list[Any] = []
+
+    def conditions(self, prompt: str) -> tuple[Any, Any]:
+        import torch
+
+        from harness import keys
+        from harness.methods.method import Condition
+
+        mean = 2.0 * keys.normal((1, 4, 8), 0, "world", prompt)
+        pooled = keys.normal((1, 6), 0, "world", prompt, "pooled")
+        blank = Condition(torch.zeros_like(mean).to(self.dtype), torch.zeros_like(pooled).to(self.dtype))
+        return Condition(mean.to(self.dtype), pooled.to(self.dtype)), blank
+
+    def timetable(self, steps: int) -> Any:
+        import diffusers
+
+        from harness.models.diffusion.timetable import Scaling, from_set, timetable
+
+        schedule = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+        kind = "epsilon" if self.kind == "flow" else self.kind
+        name = self.scheduler or "EulerDiscreteScheduler"
+        scheduler = getattr(diffusers, name)(prediction_type=kind, timestep_spacing="linspace", **schedule)
+        if name == "DDIMScheduler":
+            scheduler.register_to_config(clip_sample=False, set_alpha_to_one=True)
+        table = timetable(scheduler, steps, self.device, eta=1.0 if name == "DDIMScheduler" else 0.0)
+        if self.kind == "flow":
+            sigmas = [step.sigma for step in table.steps]
+            flow = diffusers.FlowMatchEulerDiscreteScheduler()
+            flow.set_timesteps(sigmas=[s / (1 + s) for s in sigmas], device=self.device)
+            table = from_set(flow, Scaling.FLOW)
+        self.scales = {round(float(t), 3): (s.a, s.b) for t, s in zip(table.timesteps, table.steps, strict=True)}
+        return table
+
+    def denoise(self, x: Any, timestep: Any, condition: Any) -> Any:
+        self.batches.append(len(x))
+        self.inputs.append(x.clone())
+        a, b = self.scales[round(float(timestep), 3)]
+        mean, s2 = condition.embeddings.reshape(x.shape), self.spread**2
+        x0 = mean + a * s2 / (a * a * s2 + b * b) * (x - a * mean)
+        noise = (x - a * x0) / b
+        return {"epsilon": noise, "v_prediction": a * noise - b * x0, "sample": x0, "flow": noise - x0}[self.kind]
+
+    def decode(self, latents: Any) -> Any:
+        import torch
+
+        return torch.sigmoid(torch.cat([latents, latents[:, :1]], 1)).float()
+
+    def encode(self, images: Any) -> Any:
+        return images[:, :2].float() * 2 - 1
+
+
+@pytest.fixture(scope="session")
+def toy() -> type[Toy]:
+    """The class of analytic denoisers."""
+    return Toy
+
+
+@pytest.fixture
+def recorder() -> Callable[..., Any]:
+    """Builds a method that records every clean sample it is shown, and may change it, the score or the noise."""
+    from harness.methods.method import Sampling
+
+    def build(
+        delta: float = 0.0, pull: float = 0.0, scale: Callable[[Any], float] | None = None, write: bool = True
+    ) -> Any:
+        class Recorder(Sampling):
+            name = "recorder"
+
+            def __init__(self) -> None:
+                self.seen: list[Any] = []
+                self.steps: list[Any] = []
+
+            def clean_sample(self, x0: Any, step: Any, group: Any) -> Any:
+                self.seen.append(x0.clone())
+                self.steps.append(step)
+                return x0 + delta if delta else x0
+
+        if pull:
+
+            def score(self: Any, x: Any, step: Any, group: Any) -> Any:
+                return -pull * (x / step.a) / step.a
+
+            Recorder.score = score  # type: ignore[method-assign]
+        if scale is not None:
+
+            def initial_noise(self: Any, noise: Any, group: Any) -> Any:
+                return noise * scale(group)
+
+            Recorder.initial_noise = initial_noise  # type: ignore[method-assign]
+        return Recorder()
+
+    return build
