@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +66,11 @@ def open_lpips(net: str, *, device: str = "cpu", folder: Path | None = None) -> 
     linear = Path(inspect.getfile(lpips.LPIPS)).parent / "weights" / f"v{VERSION}" / f"{net}.pth"
     if _sha256(linear) != LINEAR[net]:
         raise ValueError(f"{linear} has another sha256 than the published linear weights v{VERSION}")
+    # The package starts from a random trunk: its draws are kept from the global generator, its warnings from the user.
     # eval_mode switches the dropout of the linear layers off.
-    network = lpips.LPIPS(net=net, version=VERSION, pnet_rand=True, eval_mode=True, verbose=False)
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        network = lpips.LPIPS(net=net, version=VERSION, pnet_rand=True, eval_mode=True, verbose=False)
     published = torch.load(file, map_location="cpu", weights_only=True)
     prefix = "features."
     wanted = {k[len(prefix) :]: v for k, v in published.items() if k.startswith(prefix)}
