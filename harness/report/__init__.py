@@ -1,4 +1,4 @@
-"""Reports: frames of a run in; HTML, Markdown, CSV or a terminal table out. Importing it loads neither torch nor plots."""
+"""Reports: frames of a run in; HTML, Markdown, CSV or a terminal table out. Importing it does not load torch."""
 
 from __future__ import annotations
 

@@ -1,0 +1,167 @@
+"""What a report is made from: the frames of one run, its resolved suite, its provenance, and a way to see its images.
+
+The report room reads this and nothing else: no store, no model, no metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+SCORES = (
+    "run", "suite", "suite_version", "task", "model", "method", "role", "params", "split", "seed", "metric",
+    "metric_id", "value", "n", "ci_low", "ci_high", "ci_method", "direction", "unit", "status", "reason", "baseline",
+    "delta", "delta_ci_low", "delta_ci_high", "p_value", "p_holm", "seconds", "denoiser_calls", "peak_memory_mb",
+    "cell",
+)  # fmt: skip
+ITEMS = ("run", "cell", "method", "params", "seed", "metric", "metric_id", "group", "item", "value")
+CELLS = (
+    "cell", "method", "role", "seed", "status", "reason", "flags", "seconds", "denoiser_calls", "peak_memory_mb",
+    "images", "activity", "point",
+)  # fmt: skip
+PUBLISHED = ("baseline", "metric", "setting", "value", "before", "mark", "source")
+COMPARISONS = (
+    "method", "metric", "baseline", "delta", "delta_ci_low", "delta_ci_high", "p_value", "p_holm",
+)  # fmt: skip
+AGGREGATE = "all"  # the seed of rows that sum up the seeds
+
+
+class BadFrame(ValueError):
+    """A frame that cannot be reported: the message says which, what was found and what was expected."""
+
+
+class MixedProtocols(BadFrame):
+    """Two metric ids under one metric name: they may not share a column (rule 2 of the design)."""
+
+
+@dataclass(frozen=True)
+class GridImages:
+    """The images of one cell.
+
+    images   (N, H, W, 3) uint8
+    prompt   (N,) int, index into `prompts`
+    sample   (N,) int, index within the prompt; item (prompt, sample) starts from the same noise in every method
+    prompts  the texts
+    """
+
+    images: NDArray[np.uint8]
+    prompt: NDArray[np.int64]
+    sample: NDArray[np.int64]
+    prompts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run as the report sees it.
+
+    suite        the resolved suite. Read: suite, version, title, description, task, model, data, seeds, compare_to,
+                 primary (metric names), metrics (names, or mappings with name, title, help, ideal), methods (labels in
+                 order, or mappings with label, title, paper, code, licence, preset, help), notes (what was not shown).
+                 All optional except suite.
+    provenance   nested mapping of plain values, printed as it is
+    warnings     sentences, shown on top
+    scores       columns SCORES; rows with seed "all" are the aggregates; `method` is the row's label
+    items        columns ITEMS; `item` is "prompt/sample" where it is an image, `group` the prompt's index or a label
+    cells        columns CELLS; flags: words separated by commas ("inert"); activity: JSON name → value a step;
+                 point: JSON swept parameter → value
+    images       cell address → its images; raises KeyError, OSError or ValueError where there are none
+    published    columns PUBLISHED: what papers claim, never mixed with what was measured
+    comparisons  columns COMPARISONS: aggregate paired comparisons besides those of `scores` (a control, a twin)
+
+    Raises BadFrame for missing columns or repeated rows, MixedProtocols for two metric ids in one column.
+    """
+
+    suite: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    warnings: tuple[str, ...]
+    scores: pd.DataFrame
+    items: pd.DataFrame
+    cells: pd.DataFrame
+    images: Callable[[str], GridImages]
+    published: pd.DataFrame | None = None
+    comparisons: pd.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        frames = [
+            ("scores", self.scores, SCORES),
+            ("items", self.items, ITEMS),
+            ("cells", self.cells, CELLS),
+            ("published", self.published, PUBLISHED),
+            ("comparisons", self.comparisons, COMPARISONS),
+        ]
+        for name, frame, columns in frames:
+            if frame is not None and (missing := [c for c in columns if c not in frame.columns]):
+                raise BadFrame(
+                    f"frame {name} lacks the columns {', '.join(missing)}; it has {', '.join(frame.columns)}"
+                )
+        refuse_repeats(self.scores)
+        refuse_mixed_protocols(self.scores)
+
+    @property
+    def name(self) -> str:
+        return str(self.suite["suite"])
+
+    @property
+    def title(self) -> str:
+        return str(self.suite.get("title") or self.name)
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """Seeds in order, as text."""
+        stated = self.suite.get("seeds")
+        if isinstance(stated, list | tuple):
+            return tuple(str(s) for s in stated)
+        return tuple(dict.fromkeys(str(s) for s in self.cells["seed"]))
+
+
+def refuse_repeats(scores: pd.DataFrame) -> None:
+    """Raises BadFrame when two rows answer for the same (method, seed, metric)."""
+    key = ["method", "seed", "metric"]
+    twice = scores[scores.duplicated(key, keep=False)]
+    if len(twice):
+        first = twice.iloc[0]
+        raise BadFrame(
+            f"scores has several rows for method {first.method!r}, seed {first.seed!r}, metric {first.metric!r}"
+        )
+
+
+def refuse_mixed_protocols(scores: pd.DataFrame) -> None:
+    """Raises MixedProtocols, naming the fields that differ, when scored rows of one metric carry different ids."""
+    scored = scores[(scores["status"] == "ok") & (scores["metric_id"].astype(str) != "")]
+    scored = scored.assign(level=scored["seed"].astype(str) == AGGREGATE)
+    for (metric, _), rows in scored.groupby(["metric", "level"], sort=False):
+        ids = list(dict.fromkeys(rows["metric_id"].astype(str)))
+        if len(ids) > 1:
+            methods = [str(rows[rows["metric_id"] == i]["method"].iloc[0]) for i in ids[:2]]
+            raise MixedProtocols(
+                f"metric {metric} carries {len(ids)} ids, which may not share a column: {methods[0]} and {methods[1]} "
+                f"differ in {differing_fields(ids[0], ids[1])}"
+            )
+
+
+def differing_fields(one: str, other: str) -> str:
+    """ "k=3 against k=5" for each field in which two metric ids differ."""
+    a, b = id_fields(one), id_fields(other)
+    parts = [f"{k}={a.get(k, '–')} against {k}={b.get(k, '–')}" for k in {**a, **b} if a.get(k) != b.get(k)]
+    return ", ".join(parts) or f"{one} against {other}"
+
+
+def id_fields(metric_id: str) -> dict[str, str]:
+    """The fields of `name[field=value,…]` in order; commas inside brackets stay in their value."""
+    name, _, inside = metric_id.partition("[")
+    fields, depth, part = {"name": name}, 0, ""
+    for c in inside.removesuffix("]") + ",":
+        depth += (c in "[(") - (c in "])")
+        if c == "," and depth <= 0:
+            key, _, value = part.partition("=")
+            if key:
+                fields[key] = value
+            part = ""
+        else:
+            part += c
+    return fields

@@ -1,0 +1,227 @@
+"""The summary table as a page prints it: rounded numbers beside their exact values, aligned on the decimal point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.report.entries import Clarity, Entry, Tone, entry_of, number
+from harness.report.forest import equals
+from harness.report.rounding import count_text, digits
+from harness.report.run_view import AGGREGATE, RunView
+from harness.report.summary import Column, Row, Summary
+
+FIGURE_SPACE = "\N{FIGURE SPACE}"
+PUNCTUATION_SPACE = "\N{PUNCTUATION SPACE}"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A number as printed, and exactly. `pad` fills its decimals up to those of its column; `status` where no value."""
+
+    value: float | None
+    text: str
+    low: float | None = None
+    high: float | None = None
+    low_text: str = ""
+    high_text: str = ""
+    pad: str = ""
+    status: str = ""
+
+
+@dataclass(frozen=True)
+class ScoreCell:
+    entry: Entry
+    value: Shown
+    delta: Shown | None
+    tone: Tone
+    hollow: bool
+    best: bool
+    opens: bool
+    note: str
+    n: int | None
+    companions: tuple[tuple[str, Shown], ...]
+
+
+@dataclass(frozen=True)
+class CostCell:
+    value: float | None
+    text: str
+    ratio: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table. opens: the first row of another role."""
+
+    row: Row
+    scores: tuple[ScoreCell, ...]
+    costs: tuple[CostCell, ...]
+    opens: bool
+
+
+@dataclass(frozen=True)
+class Head:
+    """A metric's heading. opens: the first secondary metric."""
+
+    column: Column
+    opens: bool
+
+
+@dataclass(frozen=True)
+class CostHead:
+    title: str
+    unit: str
+
+
+def shown(value: float | None, low: float | None = None, high: float | None = None, *, signed: bool = False) -> Shown:
+    """A number and its bounds with the digits they deserve."""
+    if value is None:
+        return Shown(None, "")
+    d = digits(value, low, high)
+    low_text = "" if low is None else d.text(low)
+    high_text = "" if high is None else d.text(high)
+    known = low is not None and high is not None
+    return Shown(
+        value, d.text(value, signed=signed), low if known else None, high if known else None, low_text, high_text
+    )
+
+
+def decimals_of(number_text: str) -> int:
+    return len(number_text.partition(".")[2]) if "e" not in number_text else 0
+
+
+def padding(number_text: str, decimals: int) -> str:
+    """Spaces as wide as the decimals that the column's longest number has more."""
+    own = decimals_of(number_text)
+    if own >= decimals:
+        return ""
+    return (PUNCTUATION_SPACE if own == 0 else "") + FIGURE_SPACE * (decimals - own)
+
+
+def head_of(summary: Summary) -> tuple[Head, ...]:
+    split = len(summary.primary)
+    return tuple(Head(c, i == split and split > 0) for i, c in enumerate((*summary.primary, *summary.secondary)))
+
+
+def head_groups(summary: Summary) -> list[tuple[str, int]]:
+    """Headings over the columns, only where primary and secondary metrics are told apart."""
+    costs = len(cost_heads(summary))
+    if not summary.secondary:
+        return []
+    groups = [("primary metrics", len(summary.primary)), ("secondary, exploratory", len(summary.secondary))]
+    return [*groups, ("cost", costs)] if costs else groups
+
+
+def cost_heads(summary: Summary) -> tuple[CostHead, ...]:
+    if not any(r.cost.seconds is not None or r.cost.calls is not None for r in summary.rows):
+        return ()
+    per = "image" if all(r.cost.per == "image" for r in summary.rows if r.done) else "cell"
+    return (
+        CostHead("time", f"s an {per}" if per == "image" else "s a cell"),
+        CostHead("denoiser calls", "an image" if per == "image" else "a cell"),
+        CostHead("peak memory", "MB"),
+    )
+
+
+def table_lines(summary: Summary) -> tuple[Line, ...]:
+    heads = head_of(summary)
+    widest = {
+        h.column.name: max(
+            (decimals_of(value_of(e).text) for r in summary.rows if (e := summary.entry(r.label, h.column.name)).ok),
+            default=0,
+        )
+        for h in heads
+    }
+    has_costs = bool(cost_heads(summary))
+    base = next((r for r in summary.rows if r.label == summary.baseline), None)
+    lines, role = [], None
+    for row in summary.rows:
+        scores = tuple(score_cell(summary, row, h, widest[h.column.name]) for h in heads)
+        costs = cost_cells(row, base) if has_costs else ()
+        lines.append(Line(row, scores, costs, role is not None and row.role != role))
+        role = row.role
+    return tuple(lines)
+
+
+def value_of(entry: Entry) -> Shown:
+    return shown(entry.value, entry.low, entry.high)
+
+
+def score_cell(summary: Summary, row: Row, head: Head, decimals: int) -> ScoreCell:
+    column = head.column
+    entry = summary.entry(row.label, column.name)
+    value = value_of(entry)
+    value = Shown(**{**vars(value), "pad": padding(value.text, decimals)})
+    delta = entry.delta
+    companions = []
+    for name in column.companions:
+        beside = summary.entry(row.label, name)
+        text = Shown(None, "", status=beside.status) if not beside.ok else shown(beside.value, beside.low, beside.high)
+        companions.append((name.removeprefix(column.name + "."), text))
+    return ScoreCell(
+        entry=entry,
+        value=value,
+        delta=None if delta is None else shown(delta.value, delta.low, delta.high, signed=True),
+        tone=Tone.UNCLEAR if delta is None else summary.tone(column, delta),
+        hollow=delta is not None and delta.clarity is Clarity.HINT,
+        best=row.label in summary.bold.get(column.name, frozenset()),
+        opens=head.opens,
+        note=note_of(entry),
+        n=entry.n if column.n is None else None,
+        companions=tuple(companions),
+    )
+
+
+def note_of(entry: Entry) -> str:
+    """What hovering tells: id, n, interval method, p-values."""
+    parts = [entry.metric_id, f"n = {count_text(entry.n)}" if entry.n is not None else "", entry.ci_method]
+    if (d := entry.delta) is not None:
+        parts.append(f"against {d.against}" + (f": p {equals(d.p)}" if d.p is not None else ""))
+        parts.append(f"p after Holm {equals(d.p_holm)}" if d.p_holm is not None else "")
+    return "\n".join(p for p in parts if p)
+
+
+def cost_cells(row: Row, base: Row | None) -> tuple[CostCell, ...]:
+    cells = []
+    for name, precise in (("seconds", True), ("calls", False), ("memory_mb", False)):
+        value: float | None = getattr(row.cost, name)
+        reference: float | None = (
+            getattr(base.cost, name) if base is not None and base.cost.per == row.cost.per else None
+        )
+        ratio = ""
+        if value is not None and reference and row is not base:
+            ratio = f"{value / reference:.2g}" if value / reference < 100 else f"{value / reference:.0f}"
+        text = "" if value is None else f"{value:.2g}" if precise and value < 10 else count_text(value)
+        cells.append(CostCell(value, text, ratio))
+    return tuple(cells)
+
+
+def seed_lines(view: RunView, summary: Summary) -> list[tuple[Row, list[list[tuple[str, Shown | None, str]]]]]:
+    """Per row and metric the value of each seed, or its status; empty when the frame has no rows by seed."""
+    found: dict[tuple[str, str, str], Entry] = {}
+    for values in view.scores[view.scores["seed"].astype(str) != AGGREGATE].itertuples(index=False, name=None):
+        record = dict(zip(view.scores.columns, values, strict=True))
+        entry = entry_of(record)
+        found[entry.method, entry.metric, str(record["seed"])] = entry
+    if not found:
+        return []
+    gaps = {(r.label, seed): status for r in summary.rows for seed, status, _ in r.gaps}
+    return [(row, [seeds_of(view.seeds, found, gaps, row, c) for c in summary.columns]) for row in summary.rows]
+
+
+def seeds_of(
+    seeds: Sequence[str],
+    found: dict[tuple[str, str, str], Entry],
+    gaps: dict[tuple[str, str], str],
+    row: Row,
+    column: Column,
+) -> list[tuple[str, Shown | None, str]]:
+    cells: list[tuple[str, Shown | None, str]] = []
+    for seed in seeds:
+        entry = found.get((row.label, column.name, seed))
+        if entry is not None and number(entry.value) is not None:
+            cells.append((seed, value_of(entry), ""))
+        else:
+            cells.append((seed, None, entry.status if entry is not None else gaps.get((row.label, seed), "not-run")))
+    return cells
