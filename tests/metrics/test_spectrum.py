@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.metrics.inputs import unit_rows
 from harness.metrics.metric import CannotMeasure, Evidence, Items, ScoreStatus
-from harness.metrics.spectrum import RKE, RKEPrompt, Similarity, Vendi, VendiPrompt, effective_number, unit_rows
+from harness.metrics.spectrum import RKE, RKEPrompt, Similarity, Vendi, VendiPrompt, effective_number
 from harness.options import OptionError
 from harness.stats.groups import jackknife_groups
 from harness.stats.intervals import interval
@@ -144,7 +145,7 @@ def test_value_per_prompt_is_the_mean_of_each_prompts_own() -> None:
     [
         (np.eye(61), 10, ScoreStatus.PROTOCOL_MISMATCH, "prompts have 6 to 7 items"),
         (np.eye(10), 10, ScoreStatus.INSUFFICIENT_N, "at least 2 items a prompt needed; found 1"),
-        (np.zeros((40, 4)), 10, ScoreStatus.UNDEFINED, "length 0 has no direction"),
+        (np.zeros((40, 4)), 10, ScoreStatus.UNDEFINED, "have no direction"),
     ],
 )
 def test_what_has_no_value_per_prompt_says_why(x, prompts: int, status: ScoreStatus, reason: str) -> None:

@@ -12,7 +12,7 @@ from harness.metrics.frechet_distance import frechet, leave_group_out, moments
 from harness.metrics.kernel_distance import mmd2
 from harness.metrics.manifold import precision, recall
 from harness.metrics.neighbors import Points, nearest
-from harness.metrics.spectrum import Similarity, unit_rows
+from harness.metrics.spectrum import Similarity
 from harness.stats.groups import jackknife_groups
 from harness.stats.intervals import interval, standard_error
 from harness.stats.multiplicity import holm
@@ -187,9 +187,8 @@ def vendi_without_q(x: np.ndarray, q: float) -> float:
 def vendi_of_raw_features(x: np.ndarray, q: float) -> float:
     """Rows not scaled to unit length."""
     gram = x.T @ x
-    rows = unit_rows(x)
     scale = np.sqrt(np.trace(gram) / len(x))
-    return Similarity(x / scale, None).value(q, np.zeros(len(rows), dtype=int), 0)[0]
+    return Similarity(x / scale, None).value(q, np.zeros(len(x), dtype=int), 0)[0]
 
 
 def check_nine_and_one(score: Callable[..., float]) -> None:  # T26, T27
