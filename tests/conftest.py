@@ -209,7 +209,7 @@ class Toy:
 
         self.kind, self.spread, self.scheduler = kind, spread, scheduler
         self.latent_shape, self.device, self.dtype = self.shape, torch.device("cpu"), getattr(torch, dtype)
-        self.steps, self.guidance, self.fingerprint = 6, 2.0, ""
+        self.steps, self.guidance, self.fingerprint = 5, 2.0, ""
         self.batches: list[int] = []  # size of every network call
         self.inputs: list[Any] = []
 
@@ -232,10 +232,9 @@ class Toy:
         schedule = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
         kind = "epsilon" if self.kind == "flow" else self.kind
         name = self.scheduler or "EulerDiscreteScheduler"
-        scheduler = getattr(diffusers, name)(prediction_type=kind, timestep_spacing="linspace", **schedule)
-        if name == "DDIMScheduler":
-            scheduler.register_to_config(clip_sample=False, set_alpha_to_one=True)
-        table = timetable(scheduler, steps, self.device, eta=1.0 if name == "DDIMScheduler" else 0.0)
+        extra = {"clip_sample": False, "set_alpha_to_one": True} if name == "DDIMScheduler" else {}
+        scheduler = getattr(diffusers, name)(prediction_type=kind, timestep_spacing="trailing", **schedule, **extra)
+        table = timetable(scheduler, steps, self.device)
         if self.kind == "flow":
             sigmas = [step.sigma for step in table.steps]
             flow = diffusers.FlowMatchEulerDiscreteScheduler()

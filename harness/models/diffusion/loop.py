@@ -194,7 +194,7 @@ def _denoise(run: _Run, groups: Sequence[Group]) -> dict[int, Tensor]:
         y = _predict(run, table, step, x, views, spans, rows)
         y = _corrected(run, table, step, x, y, views, spans)
         x = table.advance(y, step.index, x, _step_noise(run, table, step, views))
-        if "latent" in run.active and not table.between_stages():
+        if "latent" in run.active and not table.between_stages(step.index):
             x = _after(run, table, step, x, views, spans)
         if step.index in middle:
             for group, span in zip(groups, spans, strict=True):

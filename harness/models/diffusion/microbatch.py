@@ -64,10 +64,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release() -> None:
-    """Free cached memory and wait for the device."""
+    """Wait for the GPU, where one is in use, and free its cached memory."""
     import torch
 
-    gc.collect()
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and torch.cuda.memory_allocated() > 0:
+        gc.collect()
         torch.cuda.synchronize()
         torch.cuda.empty_cache()

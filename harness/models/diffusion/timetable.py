@@ -95,9 +95,9 @@ class Timetable:
         after: Tensor = self.scheduler.step(output, self.timesteps[index], x, **extra, return_dict=False)[0]
         return after
 
-    def between_stages(self) -> bool:
-        """Whether a step is half done (second-order solvers), so that the latent is not yet the sampler's."""
-        return not getattr(self.scheduler, "state_in_first_order", True)
+    def between_stages(self, index: int) -> bool:
+        """Whether a step is half done after evaluation `index` (second-order solvers): the latent is not a sample."""
+        return not self.steps[index].last and not getattr(self.scheduler, "state_in_first_order", True)
 
     def factor(self, index: int) -> float:
         """VP-scaled latent divided by the scheduler's latent, at network evaluation `index` (count: at the end)."""
