@@ -53,7 +53,7 @@ class AttributeMatch(Metric):
     attributes: tuple[str, ...] = option((), help="only these attributes; none named: every stated one")
 
     def needs(self) -> tuple[Need, ...]:
-        return (Need("predictions", "generated", self.classifier), Need("expected"))
+        return tuple(Need(kind, "generated", self.classifier) for kind in ("predictions", "expected"))
 
     def measure(self, evidence: Evidence) -> Measurement:
         names = self.attributes or tuple(sorted(a for a, c in evidence.expected.items() if (np.asarray(c) >= 0).any()))

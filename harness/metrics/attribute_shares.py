@@ -106,7 +106,7 @@ class Shares(Metric):
         raise NotImplementedError
 
     def needs(self) -> tuple[Need, ...]:
-        return (Need("predictions", "generated", self.classifier), Need("expected"), Need("targets"))
+        return tuple(Need(kind, "generated", self.classifier) for kind in ("predictions", "expected", "targets"))
 
     def measure(self, evidence: Evidence) -> Measurement:
         return self.measured(open_prompts(evidence, self.classifier, self.attribute), evidence.seed)
