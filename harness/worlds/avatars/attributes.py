@@ -204,7 +204,8 @@ def character_identity(name: str) -> FloatArray:
     """The fixed identity vector of a named character, (16,) float32."""
     if name not in CHARACTERS:
         raise ValueError(f"unknown character {name!r}; one of {', '.join(CHARACTERS)}")
-    return sample_identities(1, generator(0, "world", "character", name))[0]
+    identity: FloatArray = sample_identities(1, generator(0, "world", "character", name))[0]
+    return identity
 
 
 def _occupations(g: np.random.Generator, n: int, given: Mapping[str, str]) -> IntArray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ INK_COLOR = np.array([30, 26, 44], dtype=np.float32) / 255
 PAPER_COLOR = np.array([250, 246, 236], dtype=np.float32) / 255
 
 Rows = NDArray[np.int64]
-Color = NDArray[np.float32]
+Color = NDArray[np.floating[Any]]
 
 
 class Figure:

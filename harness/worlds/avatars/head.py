@@ -36,7 +36,7 @@ def hair_behind(canvas: Canvas, color: Color) -> None:
     def curly(x: Field, y: Field, f: Figure) -> Field:
         angle = np.arctan2(y + 0.12, x)
         bumps = 0.045 * np.abs(np.sin(angle * 5.0 + f.texture0 * 0.2))
-        return shapes.ellipse(x, y, 0, -0.12, f.face_width + 0.20, f.face_height + 0.08) - bumps
+        return np.asarray(shapes.ellipse(x, y, 0, -0.12, f.face_width + 0.20, f.face_height + 0.08) - bumps)
 
     def tails(x: Field, y: Field, f: Figure) -> Field:
         side = np.abs(x)

@@ -5,10 +5,12 @@ Every function takes coordinates (n, h, w) float32 and parameters that broadcast
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating[Any]]
 Value = Field | float
 
 

@@ -67,7 +67,8 @@ def loss_of(vae: AutoencoderKL, images: Tensor, noise: Tensor, weight: Tensor, k
     value = value + 0.5 * _gradients(torch.nn.functional.avg_pool2d(difference, 2))
     mean, logvar = posterior.mean.float(), posterior.logvar.float()
     kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
-    return value + kl_weight * kl
+    loss: Tensor = value + kl_weight * kl
+    return loss
 
 
 def train(
@@ -123,7 +124,7 @@ def train(
         with torch.autocast(device.type, torch.bfloat16):
             value = compute(vae, x.contiguous(memory_format=torch.channels_last), noise, weight, recipe.kl_weight)
         optimizer.zero_grad(set_to_none=True)
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
         decay = min(recipe.decay, (step + 1) / (step + 10))

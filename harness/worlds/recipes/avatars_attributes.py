@@ -57,7 +57,7 @@ def train(
             ]
             optimizer.zero_grad(set_to_none=True)
             loss = torch.stack(losses).sum()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
             if (step + 1) % 100 == 0:

@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     name = options.device if options.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
     images, labels = digits.load("training")
-    flat = images[:, ::2, ::2, 0].reshape(len(images), -1).astype(np.float32) / 255
+    flat = np.asarray(images[:, ::2, ::2, 0].reshape(len(images), -1) / 255, dtype=np.float32)
     mean, directions = components(flat, COMPONENTS)
     strokes = (flat - mean) @ directions
     goal = torch.from_numpy(strokes / strokes.std(0)[0]).to(device)

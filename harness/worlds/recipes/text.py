@@ -116,7 +116,7 @@ def pretrain(
             start += 1
         accuracy = 0.95 * accuracy + 0.05 * right / start
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         if (step + 1) % 100 == 0:
