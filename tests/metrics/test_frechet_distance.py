@@ -76,6 +76,25 @@ def test_cholesky_and_eigenvector_roots_give_the_same_distance() -> None:  # T7,
     assert np.linalg.svd(projected, compute_uv=False).sum() == pytest.approx(eigen, rel=5e-8)
 
 
+@pytest.mark.slow
+def test_routes_agree_at_the_size_of_inception_features() -> None:  # T7
+    rng = np.random.default_rng(14)
+    scale = np.geomspace(1, 1e-2, 2048)
+    x, y = rng.normal(size=(2500, 2048)) * scale, (rng.normal(size=(2600, 2048)) + 0.1) * scale
+    group = np.zeros(len(x), dtype=int)
+    by_cholesky = frechet(x, y)
+    covariance = np.cov(y.T)
+    values, vectors = np.linalg.eigh(covariance)
+    by_vectors = Moments(y.mean(0), float(np.trace(covariance)), (vectors * np.sqrt(values)).T)
+    assert leave_group_out(x, by_vectors, group, 0)[0] == pytest.approx(by_cholesky, rel=5e-8)
+    root = moments(y).root
+    own = (x - x.mean(0)) / np.sqrt(len(x) - 1)
+    nuclear = np.linalg.svd(own @ root.T, compute_uv=False).sum()
+    spread = (own**2).sum() + np.trace(covariance)
+    by_singular_values = ((x.mean(0) - y.mean(0)) ** 2).sum() + spread - 2 * nuclear
+    assert by_singular_values == pytest.approx(by_cholesky, rel=5e-8)
+
+
 @pytest.mark.parametrize(("n", "d"), [(400, 32), (100, 256), (33, 32)])
 @pytest.mark.parametrize("dead", [0, 10])
 def test_distance_of_a_set_to_itself_is_zero(n: int, d: int, dead: int) -> None:  # T6

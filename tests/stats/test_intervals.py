@@ -136,6 +136,11 @@ def test_adding_a_large_constant_leaves_the_error() -> None:  # T58
     assert standard_error(items(value + 1e8, cluster)) == pytest.approx(standard_error(items(value, cluster)), rel=1e-6)
 
 
+def test_errors_divide_by_n_minus_one() -> None:  # T18
+    assert standard_error(items([0.0, 1.0])) == pytest.approx(0.5)  # sd .7071 over √2; with n it would be .3536
+    assert standard_error(other(UnitKind.PSEUDO, [0.0, 1.0])) == pytest.approx(0.5)
+
+
 def test_same_units_give_the_same_bytes_and_leave_the_global_generator() -> None:  # T59
     before = np.random.get_state()[1].tobytes()  # noqa: NPY002
     units = items(np.random.default_rng(3).normal(size=60))
