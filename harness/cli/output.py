@@ -28,7 +28,7 @@ class BadInput(Exception):
         super().__init__("\n".join((title, *lines)))
 
 
-PIPE_WIDTH = 160  # columns of a table that goes into a pipe or a file, where $COLUMNS does not say
+PIPE_WIDTH = 120  # columns of a table that goes into a pipe or a file, where $COLUMNS does not say
 
 
 def out() -> Console:

@@ -33,6 +33,7 @@ from harness.suite.errors import Located, Mark, Source, SuiteError
 MAX_CHARACTERS = 1_000_000
 MAX_DEPTH = 32
 MAX_NODES = 100_000  # after aliases are followed
+MAX_OPEN = 500  # brackets before they are understood: the scanner's time grows with their square
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -114,12 +115,23 @@ def parse(text: str, name: str, *, is_file: bool = True) -> Node:
     source = Source(name, tuple(text.splitlines()) if is_file else (text,), is_file)
     if len(text) > MAX_CHARACTERS:
         raise SuiteError([Located(Mark(source), f"{len(text)} characters; a suite has at most {MAX_CHARACTERS}")])
+    if _open_brackets(text) > MAX_OPEN:
+        raise SuiteError([Located(Mark(source), f"more than {MAX_OPEN} brackets open at once")])
     return _Composer(source, text).document()
 
 
 def _extent(nodes: Collection[Node]) -> tuple[int, int]:
     sizes, heights = zip(*((n.size, n.height) for n in nodes), strict=True) if nodes else ((), ())
     return 1 + sum(sizes), 1 + max(heights, default=0)
+
+
+def _open_brackets(text: str) -> int:
+    """Most brackets open at once, quotes not looked at."""
+    deepest = depth = 0
+    for found in re.finditer(r"[\[{\]}]", text):
+        depth = depth + 1 if found[0] in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 class _Composer:
