@@ -1,10 +1,10 @@
 """A run: a suite executed, scored and written to a directory; and a run directory read back.
 
-    DIR/suite.yaml       the resolved suite: loading it gives the same cells
-    DIR/run.json         cells with status, costs and addresses; provenance; warnings; where the store is
-    DIR/scores.parquet   one row a (cell, metric) and one an aggregate; scores.csv the same
-    DIR/items.parquet    one row an item
-    DIR/report.html
+DIR/suite.yaml       the resolved suite: loading it gives the same cells
+DIR/run.json         cells with status, costs and addresses; provenance; warnings; where the store is
+DIR/scores.parquet   one row a (cell, metric) and one an aggregate; scores.csv the same
+DIR/items.parquet    one row an item
+DIR/report.html
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.engine.files import write_bytes, write_json
 from harness.engine.store import Store
@@ -84,7 +84,9 @@ class Run:
         """One row a cell: status, costs, activity."""
         import pandas as pd
 
-        rows = [{**c, "activity": json.dumps(c["activity"]), "point": json.dumps(c["point"])} for c in self.record["cells"]]
+        rows = [
+            {**c, "activity": json.dumps(c["activity"]), "point": json.dumps(c["point"])} for c in self.record["cells"]
+        ]
         return pd.DataFrame(rows)
 
     @property
@@ -130,10 +132,12 @@ def run_suite(
     workers: int = 0,
     micro_batch: int | None = None,
     command: Sequence[str] = (),
+    executor: Literal["process", "inline"] = "process",
     on_event: Callable[[Any], None] | None = None,
 ) -> Run:
     """Execute what is not yet in the store, score it, write the run directory and its report.
 
+    executor  process: one spawned worker a device; inline: in this process, for tests and debugging
     on_event  called with the engine's events and with `Scoring` events. Raises KeyboardInterrupt after Ctrl-C, the store
     left resumable.
     """
@@ -151,6 +155,7 @@ def run_suite(
         device=device,
         workers=workers,
         micro_batch=micro_batch or MICRO_BATCH,
+        executor=executor,
         on_event=notify,
         command=command,
     )
@@ -194,5 +199,3 @@ def read_run(path: Path | str) -> Run:
     """A run directory, or the run of that name under runs/. Raises NotARun."""
     given = Path(path)
     return Run(given if given.is_dir() or not (RUNS / given).is_dir() else RUNS / given)
-
-
