@@ -65,7 +65,8 @@ def compared(evidence: Evidence, extractor: str, role: str, normalize: Normalize
 def copying_ratio(points: Array, references: Array) -> Floats:
     """(N,) d(point, nearest reference) / d(that reference, its nearest other); 0/0 is 0, x/0 infinite."""
     near = nearest(points, references)
-    spacing = nearest_other(references).distance[near.index]
+    copied, of_point = np.unique(near.index, return_inverse=True)
+    spacing = nearest_other(references, copied).distance[of_point]
     ratio = np.full(len(points), np.inf)
     np.divide(near.distance, spacing, out=ratio, where=spacing > 0)
     ratio[near.distance == 0] = 0.0

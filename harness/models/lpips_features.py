@@ -79,6 +79,11 @@ def open_lpips(net: str, *, device: str = "cpu", folder: Path | None = None) -> 
     return network.requires_grad_(False).to(device)  # type: ignore[no-any-return]
 
 
+def published_digest(net: str) -> str:
+    """Names the published weights of `net`, without reading a file: trunk by the digits of its name, linear weights."""
+    return hashlib.blake2b(f"{VERSION} {TRUNKS[net]} {LINEAR[net]}".encode(), digest_size=16).hexdigest()
+
+
 def signed(images: NDArray[np.uint8]) -> torch.Tensor:
     """(N, H, W, 3) uint8 → (N, 3, H, W) float32 in [-1, 1]: black is -1, white is 1."""
     import torch

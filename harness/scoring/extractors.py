@@ -61,9 +61,24 @@ def _classifier(zoo_name: str) -> Extractor:
     return Extractor(zoo_name, _digest(zoo_name), open_)
 
 
+def _lpips(net: str) -> Extractor:
+    from harness.models.lpips_features import published_digest
+
+    def open_(device: str) -> Callable[[Any], dict[str, NDArray[np.float32]]]:
+        from harness.models.lpips_features import open_lpips, stacked
+
+        network = open_lpips(net, device=device)
+        return lambda images: {"features": stacked(network, 2.0 * images - 1.0).cpu().numpy()}
+
+    return Extractor(f"lpips-{net}", published_digest(net), open_)
+
+
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {
     "avatars": lambda: _features("avatars-features"),
     "digits": lambda: _features("digits-features"),
+    "lpips-alex": lambda: _lpips("alex"),
+    "lpips-vgg": lambda: _lpips("vgg"),
+    "lpips-squeeze": lambda: _lpips("squeeze"),
 }
 CLASSIFIERS: dict[str, Callable[[], Extractor]] = {
     "avatars": lambda: _classifier("avatars-attributes"),
@@ -80,7 +95,7 @@ def find(kind: str, name: str) -> Extractor:
 
 
 def confusion(name: str) -> dict[str, NDArray[np.float64]]:
-    """Attribute → (K, K) P(predicted j | true i) of a classifier on held-out labelled images, counts under "<name>.n"."""
+    """Attribute → (K, K) P(predicted j | true i) of a classifier on held-out images, its counts under "<name>.n"."""
     counts = ZOO[find("predictions", name).name].card["held_out"]["confusion"]
     table: dict[str, NDArray[np.float64]] = {}
     for attribute, rows in counts.items():

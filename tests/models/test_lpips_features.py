@@ -160,3 +160,19 @@ def test_the_trunk_in_the_folder_is_the_one_that_is_loaded(tmp_path: Path, monke
     file.rename(tmp_path / f"squeezenet1_1-{digits}.pth")
     loaded, images = open_lpips("squeeze", folder=tmp_path), pictures(1, 32)
     assert features(loaded, images).tobytes() == features(random_trunk("squeeze"), images).tobytes()
+
+
+@pytest.mark.parametrize("net", TRUNKS)
+def test_the_scorer_knows_every_net_and_its_weights(net: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.metrics import LPIPS_NETS
+    from harness.metrics.perceptual import lpips_extractor
+    from harness.scoring.extractors import find, one_pass
+
+    assert set(LPIPS_NETS) == set(TRUNKS)
+    extractor = find("features", lpips_extractor(net))
+    assert extractor.digest == lpips_features.published_digest(net)
+    if net == "alex":
+        images = pictures(3, 32)
+        monkeypatch.setattr(lpips_features, "open_lpips", lambda name, device: random_trunk(name))
+        rows = one_pass(extractor, images, "cpu")["features"]
+        assert np.abs(rows - features(random_trunk(net), images)).max() <= 1e-5 * np.abs(rows).max()
