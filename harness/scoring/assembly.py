@@ -174,8 +174,16 @@ def _suite(plan: Plan, scorer: Scorer) -> dict[str, Any]:
         seen.setdefault(planned.label, {**entry, "licence": source.licence, "preset": name, "role": planned.role})
     described["methods"] = list(seen.values())
     described["metrics"] = [
-        {"name": m.name, "id": scorer.ids[m], "estimator": m.estimator.value, "unit": m.unit, "ideal": m.ideal,
-         "source": m.source, "direction": m.direction.value, "help": (type(m).__doc__ or "").split("\n")[0]}
+        {
+            "name": m.name,
+            "id": scorer.ids[m],
+            "estimator": m.estimator.value,
+            "unit": m.unit,
+            "ideal": m.ideal,
+            "source": m.source,
+            "direction": m.direction.value,
+            "help": (type(m).__doc__ or "").split("\n")[0],
+        }
         for m in plan.metrics
     ]
     return described
@@ -189,11 +197,15 @@ def _warnings(plan: Plan, cells: Sequence[Mapping[str, Any]]) -> list[str]:
         flags = {f for c in mine for f in str(c["flags"]).split(",") if f}
         bad = [c for c in mine if c["status"] != "ok"]
         if INERT in flags:
-            found.append(f"{label} changed nothing: its images equal those of the untouched model bit by bit. Not ranked.")
+            found.append(
+                f"{label} changed nothing: its images equal those of the untouched model bit by bit. Not ranked."
+            )
         if NONDETERMINISTIC in flags:
             found.append(f"{label} gave different artifacts for the same address: a result of it may not be trusted.")
         if bad:
-            found.append(f"{label}: {len(bad)} of {len(mine)} cells are not ok ({bad[0]['status']}: {bad[0]['reason']}).")
+            found.append(
+                f"{label}: {len(bad)} of {len(mine)} cells are not ok ({bad[0]['status']}: {bad[0]['reason']})."
+            )
     if plan.compare_to is None:
         found.append("The suite names no baseline to compare with (compare_to): no differences are shown.")
     if len(plan.suite.seeds) == 1:
@@ -229,8 +241,15 @@ def _published(plan: Plan) -> list[dict[str, Any]]:
         baseline = load_baseline(name)
         if baseline.method in used:
             rows += [
-                {"baseline": name, "metric": p.metric, "setting": p.setting, "value": p.value, "before": p.before,
-                 "mark": str(p.mark), "source": p.source}
+                {
+                    "baseline": name,
+                    "metric": p.metric,
+                    "setting": p.setting,
+                    "value": p.value,
+                    "before": p.before,
+                    "mark": str(p.mark),
+                    "source": p.source,
+                }
                 for p in baseline.published
             ]
     return rows

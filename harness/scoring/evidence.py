@@ -128,6 +128,8 @@ class Source:
         shares = [module.target(p) for p in prompts]
         index = {a: {c: i for i, c in enumerate(cs)} for a, cs in classes.items()}
         expected = {a: np.array([index[a][s[a]] if a in s else -1 for s in stated])[table.prompt] for a in classes}
-        targets = {a: np.array([t[a] if a in t else np.full(len(cs), np.nan) for t in shares], dtype=np.float64)
-                   for a, cs in classes.items()}
+        targets = {
+            a: np.array([t[a] if a in t else np.full(len(cs), np.nan) for t in shares], dtype=np.float64)
+            for a, cs in classes.items()
+        }
         return {"expected": expected, "targets": targets, "classes": classes}

@@ -60,7 +60,11 @@ class _Entry:
 
 
 def frames(
-    cells: Sequence[CellScores], metrics: Sequence[Metric], ids: Mapping[Metric, str], *, compare_to: str,
+    cells: Sequence[CellScores],
+    metrics: Sequence[Metric],
+    ids: Mapping[Metric, str],
+    *,
+    compare_to: str,
     primary: Sequence[str],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The scores frame and the items frame of a run, columns as in COLUMNS and ITEM_COLUMNS."""
@@ -78,22 +82,39 @@ def _pairs(
     cell: CellScores, metrics: Sequence[Metric], ids: Mapping[Metric, str]
 ) -> list[tuple[Metric, Scored | None]]:
     scored = {s.metric: s for s in cell.scores}
-    return [(m, scored.get(m) or Scored(m, ids[m], ScoreStatus.FAILED, "")) if cell.status == "ok"
-            else (m, Scored(m, ids[m], ScoreStatus.FAILED, "")) for m in metrics]
+    return [
+        (m, scored.get(m) or Scored(m, ids[m], ScoreStatus.FAILED, ""))
+        if cell.status == "ok"
+        else (m, Scored(m, ids[m], ScoreStatus.FAILED, ""))
+        for m in metrics
+    ]
 
 
 def _entries(cell: CellScores, metric: Metric, scored: Scored | None) -> list[_Entry]:
     assert scored is not None
     if cell.status != "ok":
-        return [_Entry(cell.info, metric, metric.name, scored.metric_id, metric.direction, cell.status, cell.reason, None)]
+        return [
+            _Entry(cell.info, metric, metric.name, scored.metric_id, metric.direction, cell.status, cell.reason, None)
+        ]
     own = _Entry(
-        cell.info, metric, metric.name, scored.metric_id, metric.direction, scored.status.value, scored.reason,
+        cell.info,
+        metric,
+        metric.name,
+        scored.metric_id,
+        metric.direction,
+        scored.status.value,
+        scored.reason,
         scored.measurement,
     )
     companions = () if scored.measurement is None else scored.measurement.companions.items()
     return [own] + [
-        replace(own, name=f"{metric.name}.{name}", metric_id=f"{scored.metric_id}.{name}", direction=Direction.NONE,
-                measurement=measurement)
+        replace(
+            own,
+            name=f"{metric.name}.{name}",
+            metric_id=f"{scored.metric_id}.{name}",
+            direction=Direction.NONE,
+            measurement=measurement,
+        )
         for name, measurement in companions
     ]
 
@@ -134,8 +155,14 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def _row(entry: _Entry, base: _Entry | None, compare_to: str) -> dict[str, Any]:
     row = dict.fromkeys(COLUMNS)
     row.update({k: v for k, v in entry.info.items() if k in row})
-    row.update(metric=entry.name, metric_id=entry.metric_id, direction=entry.direction.value, unit=entry.metric.unit,
-               status=entry.status, reason=entry.reason)
+    row.update(
+        metric=entry.name,
+        metric_id=entry.metric_id,
+        direction=entry.direction.value,
+        unit=entry.metric.unit,
+        status=entry.status,
+        reason=entry.reason,
+    )
     measurement = entry.measurement
     if measurement is None:
         return row
@@ -155,7 +182,13 @@ def _row(entry: _Entry, base: _Entry | None, compare_to: str) -> dict[str, Any]:
 
 def _delta(entry: _Entry, base: _Entry, compare_to: str) -> dict[str, Any]:
     ours, theirs = entry.measurement, base.measurement
-    if entry.direction is Direction.NONE or ours is None or theirs is None or ours.units is None or theirs.units is None:
+    if (
+        entry.direction is Direction.NONE
+        or ours is None
+        or theirs is None
+        or ours.units is None
+        or theirs.units is None
+    ):
         return {}
     delta = ours.value - theirs.value
     found: dict[str, Any] = {"baseline": compare_to, "delta": delta}
@@ -170,8 +203,9 @@ def _delta(entry: _Entry, base: _Entry, compare_to: str) -> dict[str, Any]:
 def _correct(rows: Sequence[dict[str, Any]], primary: set[str]) -> None:
     """p_holm over the aggregate rows: the primary metrics are one family, all others a second, exploratory one."""
     for is_primary in (True, False):
-        family = [r for r in rows
-                  if r["seed"] == ALL and r["p_value"] is not None and (r["metric"] in primary) is is_primary]
+        family = [
+            r for r in rows if r["seed"] == ALL and r["p_value"] is not None and (r["metric"] in primary) is is_primary
+        ]
         for row, p in zip(family, holm([r["p_value"] for r in family]), strict=True):
             row["p_holm"] = float(p)
 
@@ -184,8 +218,10 @@ def _items(entries: Sequence[_Entry]) -> list[dict[str, Any]]:
         keys, groups, values = entry.measurement.items
         shared = {k: entry.info[k] for k in ("run", "cell", "method", "params", "seed")}
         shared |= {"metric": entry.name, "metric_id": entry.metric_id}
-        rows += [{**shared, "group": str(g), "item": str(k), "value": float(v)}
-                 for k, g, v in zip(keys, groups, values, strict=True)]
+        rows += [
+            {**shared, "group": str(g), "item": str(k), "value": float(v)}
+            for k, g, v in zip(keys, groups, values, strict=True)
+        ]
     return rows
 
 

@@ -56,7 +56,8 @@ class Scorer:
             if need.role in sets:
                 size, digest = sets[need.role].size(task.texts()), sets[need.role].digest(task.texts())
                 fields[need.role] = f"{sets[need.role].name}:{size}:{digest[:8]}"
-        return [*fields.items(), ("n", str(len(task.items())))]
+        n, prompts = len(task.items()), len(task.texts())
+        return [*fields.items(), ("n", str(n)), ("per_prompt", f"{n / prompts:g}")]
 
     def address(self, cell: str, metric: Metric) -> str:
         return digest_of(
