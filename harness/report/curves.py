@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
+import numpy as np
 from markupsafe import Markup
 
 from harness.report.entries import Direction, Entry, number
@@ -138,9 +139,24 @@ def marker(row: Row, entry: Entry, x: float, y: float, color: str) -> Markup:
 
 
 def tradeoffs(summary: Summary) -> tuple[Tradeoff, ...]:
-    """A drawing for every ordered pair of the first metrics."""
+    """A drawing for every ordered pair of the first metrics; the pair that pulls apart most comes first."""
     columns = [c for c in summary.columns if sum(summary.entry(r.label, c.name).ok for r in summary.rows) > 1]
-    return tuple(tradeoff(summary, x, y) for x, y in permutations(columns[:MOST_AXES], 2))
+    pairs = list(permutations(columns[:MOST_AXES], 2))
+    pairs.sort(key=lambda p: (not (p[0].primary and p[1].primary), agreement(summary, *p)))
+    return tuple(tradeoff(summary, x, y) for x, y in pairs)
+
+
+def agreement(summary: Summary, x: Column, y: Column) -> float:
+    """Correlation of two metrics over the rows, both oriented to better, in [-1, 1]; 2 where it says nothing."""
+    sign = {Direction.HIGHER: 1.0, Direction.LOWER: -1.0}
+    if x.direction not in sign or y.direction not in sign:
+        return 2.0
+    found = [(summary.entry(r.label, x.name).value, summary.entry(r.label, y.name).value) for r in summary.rows]
+    kept = [(a * sign[x.direction], b * sign[y.direction]) for a, b in found if a is not None and b is not None]
+    values = np.array(kept)
+    if len(kept) < 3 or (values.std(axis=0) == 0).any():
+        return 2.0
+    return round(float(np.corrcoef(values.T)[0, 1]), 6)
 
 
 def tradeoff(summary: Summary, x: Column, y: Column) -> Tradeoff:
@@ -166,7 +182,9 @@ def tradeoff(summary: Summary, x: Column, y: Column) -> Tradeoff:
             parts.append(tag("path", d=path(spine), class_="line thin", stroke=colors[members[0].label]))
     for row, a, b in pairs:
         parts.append(cross(x_axis, y_axis, a, b, colors[row.label]))
-    placed: list[tuple[float, float, float]] = []
+    placed = [
+        (y_axis(b.value or 0.0) + 4, x_axis(a.value or 0.0) - 4.5, 9.0) for _, a, b in pairs
+    ]  # names avoid points
     for row, a, b in pairs:
         px, py = x_axis(a.value or 0.0), y_axis(b.value or 0.0)
         parts.append(marker(row, b, px, py, colors[row.label]))
@@ -179,9 +197,10 @@ def tradeoff(summary: Summary, x: Column, y: Column) -> Tradeoff:
 def point_label(summary: Summary, row: Row) -> str:
     """The label; of a sweep its name at the first point and only the values at the others."""
     members = summary.families().get(row.family, []) if row.point else []
-    if not members or members[0].label == row.label:
+    if not members:
         return row.label
-    return ", ".join(str(v) for v in row.point.values())
+    values = ", ".join(str(v) for v in row.point.values())
+    return f"{row.family} {values}" if members[0].label == row.label else values
 
 
 def point_name(

@@ -15,9 +15,8 @@ from harness.report.verdicts import better_side, delta_text
 class ForestRow:
     """One whisker. x, low, high in per cent of the width; numbers and note are the text beside it."""
 
-    label: str
+    row: Row
     against: str
-    inert: bool
     tone: Tone
     hollow: bool
     x: float
@@ -30,13 +29,13 @@ class ForestRow:
 
 @dataclass(frozen=True)
 class Forest:
-    """One metric's panel. silent: rows without a difference, and why (label, status, reason)."""
+    """One metric's panel. silent: rows without a difference, and why (row, status, reason)."""
 
     column: Column
     axis: Axis
     zero: float
     rows: tuple[ForestRow, ...]
-    silent: tuple[tuple[str, str, str], ...]
+    silent: tuple[tuple[Row, str, str], ...]
     side: str
 
 
@@ -47,13 +46,13 @@ def forests(summary: Summary) -> tuple[Forest, ...]:
 
 def forest(summary: Summary, column: Column) -> Forest | None:
     found: list[tuple[Row, Delta]] = []
-    silent: list[tuple[str, str, str]] = []
+    silent: list[tuple[Row, str, str]] = []
     for row in summary.rows:
         entry = summary.entry(row.label, column.name)
         deltas = [d for d in (entry.delta, *summary.comparisons.get((row.label, column.name), ())) if d is not None]
         found += [(row, d) for d in deltas]
         if not entry.ok:
-            silent.append((row.label, entry.status, entry.reason))
+            silent.append((row, entry.status, entry.reason))
     if not found:
         return None
     axis = axis_over([v for _, d in found for v in (d.value, d.low, d.high)], 2.0, 98.0, include=(0.0,))
@@ -72,9 +71,8 @@ def forest_row(summary: Summary, column: Column, row: Row, delta: Delta, axis: A
     if delta.clarity is Clarity.HINT:
         notes.append("the interval excludes 0, the corrected test does not")
     return ForestRow(
-        label=row.label,
+        row=row,
         against="" if delta.against == summary.baseline else delta.against,
-        inert=row.inert,
         tone=summary.tone(column, delta),
         hollow=delta.clarity is Clarity.HINT,
         x=axis(delta.value),

@@ -36,11 +36,9 @@ class Sprite:
 
 @dataclass(frozen=True)
 class GridRow:
-    """label and role of the method; the sprite, or why there is none."""
+    """A method's sprite, or why there is none."""
 
-    label: str
-    role: str
-    inert: bool
+    row: Row
     sprite: Sprite | None
     missing: str = ""
 
@@ -120,7 +118,7 @@ def lay_out(seed: str, summary: Summary, loaded: Mapping[str, GridImages], missi
             if sprite is not None:
                 sprites[row.label, prompt] = sprite
             reason = "" if sprite else missing.get(row.label, "no image of this prompt")
-            made.append(GridRow(row.label, row.role, row.inert, sprite, reason))
+            made.append(GridRow(row, sprite, reason))
         grids.append(Grid(prompt, first.prompts[prompt], tuple(kept_samples), tuple(made)))
     counts = [
         (len(kept_samples), len(samples), "samples"), (len(kept_prompts), len(prompts), "prompts"),

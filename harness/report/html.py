@@ -6,6 +6,7 @@ Templates, styles and script lie in assets/. Every number stands in a `<data val
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
@@ -25,7 +26,7 @@ from harness.report.grids import gallery
 from harness.report.narration import compared, kicker, own_warnings
 from harness.report.rounding import Digits, adjusted, count_text, digits, seconds_text
 from harness.report.run_view import RunView
-from harness.report.score_cells import cost_heads, head_groups, head_of, seed_lines, table_lines
+from harness.report.score_cells import score_tables, seed_lines
 from harness.report.summary import Column, Row, Summary, method_entries, summarise
 from harness.report.verdicts import Kind, verdicts
 
@@ -42,8 +43,7 @@ def page(view: RunView) -> str:
     panels = pair_panels(view, summary, images)
     drawn = tradeoffs(summary)
     cells = cell_lines(view)
-    lines = table_lines(summary)
-    columns = head_of(summary)
+    tables = score_tables(summary)
     return (
         environment()
         .get_template("report.html.j2")
@@ -59,12 +59,9 @@ def page(view: RunView) -> str:
             warnings=[*map(str, view.warnings), *own_warnings(summary)],
             notes=[str(n) for n in view.suite.get("notes") or ()],
             verdicts=verdicts(summary),
-            columns=columns,
-            head=head_groups(summary),
-            costs=cost_heads(summary),
-            lines=lines,
+            tables=tables,
             has_companions=any(c.companions for c in summary.columns),
-            uses_changed=any(s.tone is Tone.CHANGED for line in lines for s in line.scores),
+            uses_changed=any(s.tone is Tone.CHANGED for t in tables for line in t.lines for s in line.scores),
             seeds=seed_lines(view, summary),
             forests=forests(summary),
             gallery=images,
@@ -176,11 +173,8 @@ def cell_lines(view: RunView) -> list[dict[str, str]]:
 
 
 def breakable(label: object) -> Markup:
-    """The text with permitted breaks after dots, commas, equals signs and underscores."""
-    result = str(escape(str(label)))
-    for c in (".", ",", "=", "_"):
-        result = result.replace(c, c + "<wbr>")
-    return Markup(result)
+    """The text with permitted breaks after commas, equals signs and underscores, and after dots before a letter."""
+    return Markup(re.sub(r"([,=_]|\.(?=[^\W\d]))", r"\1<wbr>", str(escape(str(label)))))
 
 
 def emphasise(sentence: str, subject: str) -> Markup:

@@ -37,7 +37,6 @@ class ScoreCell:
     tone: Tone
     hollow: bool
     best: bool
-    opens: bool
     note: str
     n: int | None
     companions: tuple[tuple[str, Shown], ...]
@@ -61,17 +60,20 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Head:
-    """A metric's heading. opens: the first secondary metric."""
-
-    column: Column
-    opens: bool
-
-
-@dataclass(frozen=True)
 class CostHead:
     title: str
     unit: str
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """A table of some metrics. offset: metrics in the tables before it, for the footnotes' numbers."""
+
+    title: str
+    columns: tuple[Column, ...]
+    costs: tuple[CostHead, ...]
+    lines: tuple[Line, ...]
+    offset: int
 
 
 def shown(value: float | None, low: float | None = None, high: float | None = None, *, signed: bool = False) -> Shown:
@@ -99,18 +101,13 @@ def padding(number_text: str, decimals: int) -> str:
     return (PUNCTUATION_SPACE if own == 0 else "") + FIGURE_SPACE * (decimals - own)
 
 
-def head_of(summary: Summary) -> tuple[Head, ...]:
-    split = len(summary.primary)
-    return tuple(Head(c, i == split and split > 0) for i, c in enumerate((*summary.primary, *summary.secondary)))
-
-
-def head_groups(summary: Summary) -> list[tuple[str, int]]:
-    """Headings over the columns, only where primary and secondary metrics are told apart."""
-    costs = len(cost_heads(summary))
+def score_tables(summary: Summary) -> tuple[ScoreTable, ...]:
+    """Primary metrics with the costs; secondary ones, which are exploratory, in a table of their own."""
+    primary = score_table(summary, summary.primary, "", costs=True, offset=0)
     if not summary.secondary:
-        return []
-    groups = [("primary metrics", len(summary.primary)), ("secondary, exploratory", len(summary.secondary))]
-    return [*groups, ("cost", costs)] if costs else groups
+        return (primary,)
+    title = "Secondary metrics, exploratory"
+    return primary, score_table(summary, summary.secondary, title, costs=False, offset=len(summary.primary))
 
 
 def cost_heads(summary: Summary) -> tuple[CostHead, ...]:
@@ -124,32 +121,28 @@ def cost_heads(summary: Summary) -> tuple[CostHead, ...]:
     )
 
 
-def table_lines(summary: Summary) -> tuple[Line, ...]:
-    heads = head_of(summary)
-    widest = {
-        h.column.name: max(
-            (decimals_of(value_of(e).text) for r in summary.rows if (e := summary.entry(r.label, h.column.name)).ok),
-            default=0,
-        )
-        for h in heads
-    }
-    has_costs = bool(cost_heads(summary))
+def score_table(summary: Summary, columns: Sequence[Column], title: str, *, costs: bool, offset: int) -> ScoreTable:
+    heads = cost_heads(summary) if costs else ()
+    widest = {c.name: most_decimals(summary, c) for c in columns}
     base = next((r for r in summary.rows if r.label == summary.baseline), None)
-    lines, role = [], None
+    lines: list[Line] = []
     for row in summary.rows:
-        scores = tuple(score_cell(summary, row, h, widest[h.column.name]) for h in heads)
-        costs = cost_cells(row, base) if has_costs else ()
-        lines.append(Line(row, scores, costs, role is not None and row.role != role))
-        role = row.role
-    return tuple(lines)
+        scores = tuple(score_cell(summary, row, c, widest[c.name]) for c in columns)
+        opens = bool(lines) and lines[-1].row.role != row.role
+        lines.append(Line(row, scores, cost_cells(row, base) if heads else (), opens))
+    return ScoreTable(title, tuple(columns), heads, tuple(lines), offset)
+
+
+def most_decimals(summary: Summary, column: Column) -> int:
+    entries = [summary.entry(r.label, column.name) for r in summary.rows]
+    return max((decimals_of(value_of(e).text) for e in entries if e.ok), default=0)
 
 
 def value_of(entry: Entry) -> Shown:
     return shown(entry.value, entry.low, entry.high)
 
 
-def score_cell(summary: Summary, row: Row, head: Head, decimals: int) -> ScoreCell:
-    column = head.column
+def score_cell(summary: Summary, row: Row, column: Column, decimals: int) -> ScoreCell:
     entry = summary.entry(row.label, column.name)
     value = value_of(entry)
     value = Shown(**{**vars(value), "pad": padding(value.text, decimals)})
@@ -166,7 +159,6 @@ def score_cell(summary: Summary, row: Row, head: Head, decimals: int) -> ScoreCe
         tone=Tone.UNCLEAR if delta is None else summary.tone(column, delta),
         hollow=delta is not None and delta.clarity is Clarity.HINT,
         best=row.label in summary.bold.get(column.name, frozenset()),
-        opens=head.opens,
         note=note_of(entry),
         n=entry.n if column.n is None else None,
         companions=tuple(companions),
@@ -190,7 +182,7 @@ def cost_cells(row: Row, base: Row | None) -> tuple[CostCell, ...]:
             getattr(base.cost, name) if base is not None and base.cost.per == row.cost.per else None
         )
         ratio = ""
-        if value is not None and reference and row is not base:
+        if value is not None and reference and abs(value / reference - 1) >= 0.03:
             ratio = f"{value / reference:.2g}" if value / reference < 100 else f"{value / reference:.0f}"
         text = "" if value is None else f"{value:.2g}" if precise and value < 10 else count_text(value)
         cells.append(CostCell(value, text, ratio))

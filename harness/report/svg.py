@@ -30,11 +30,14 @@ class Axis:
         """Round numbers inside the scale, with their text."""
         raw = (self.high - self.low) / max(about, 1)
         base = 10.0 ** math.floor(math.log10(raw))
-        step = next(m * base for m in (1, 2, 5, 10) if m * base >= raw * 0.999)
-        first = math.ceil(self.low / step - 1e-9)
-        count = math.floor(self.high / step + 1e-9) - first + 1
+        steps = [m * base for m in (10.0, 5.0, 2.0, 1.0, 0.5, 0.2)]
+        step = min((s for s in steps if len(self.multiples(s)) <= about + 1), default=steps[0])
         decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-        return [((first + i) * step, tick_text((first + i) * step, decimals)) for i in range(count)]
+        return [(i * step, tick_text(i * step, decimals)) for i in self.multiples(step)]
+
+    def multiples(self, step: float) -> range:
+        """The i for which i · step lies on the scale."""
+        return range(math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9) + 1)
 
 
 def tick_text(value: float, decimals: int) -> str:

@@ -10,6 +10,7 @@ from harness.report.entries import Clarity, Delta, Direction, Tone, relative
 from harness.report.rounding import MINUS, digits
 from harness.report.summary import Column, Row, Summary
 
+NBSP = "\N{NO-BREAK SPACE}"
 NAMED = 4  # metrics named one by one in a sentence
 
 
@@ -40,12 +41,7 @@ def verdicts(summary: Summary) -> tuple[Verdict, ...]:
     rank = {"method": 0, "baseline": 1, "control": 2}
     found = [row_verdict(summary, r) for r in sorted(ranked, key=lambda r: rank.get(r.role, 0)) if r.label not in swept]
     sweeps = [sweep_verdict(summary, name, rows) for name, rows in summary.families().items()]
-    inert = [
-        Verdict(r.label, f"{r.label} did nothing: its output equals that of the base model.", Kind.MISSING)
-        for r in summary.rows
-        if r.inert
-    ]
-    return tuple(v for v in (*sweeps, *found, *inert) if v is not None)
+    return tuple(v for v in (*sweeps, *found) if v is not None)
 
 
 def row_verdict(summary: Summary, row: Row) -> Verdict | None:
@@ -67,12 +63,12 @@ def row_verdict(summary: Summary, row: Row) -> Verdict | None:
     open_ = [c.name for c, d in deltas if d.clarity is not Clarity.CLEAR]
     parts = []
     if gains:
-        parts.append(f"{row.label} {listed([effect(summary, c, d) for c, d in gains])} over {against}")
+        parts.append(f"{row.label} {effects(summary, gains)} over {against}")
     if losses:
-        costs = listed([effect(summary, c, d) for c, d in losses])
+        costs = effects(summary, losses)
         parts.append(f"at a price: it {costs}" if gains else f"{row.label} {costs} against {against}, which is worse")
     if changes:
-        parts.append(f"{'it' if parts else row.label} {listed([effect(summary, c, d) for c, d in changes])}")
+        parts.append(f"{'it' if parts else row.label} {effects(summary, changes)}")
     if not parts:
         names = listed(open_) if len(open_) <= NAMED else f"any of the {len(open_)} primary metrics"
         sentence = f"{row.label} shows no clear change against {against} in {names}"
@@ -86,22 +82,29 @@ def row_verdict(summary: Summary, row: Row) -> Verdict | None:
     return Verdict(row.label, "; ".join(parts) + cost_clause(summary, row) + ".", kind)
 
 
-def effect(summary: Summary, column: Column, delta: Delta) -> str:
-    """ "raises vendi.avatars by 3.1 [2.2, 4.0] (+45 %)": the interval is written with the sign of the change."""
-    verb = "raises" if delta.value > 0 else "lowers"
-    text = f"{verb} {column.name} by {delta_text(delta, unsigned=True)}"
+def effects(summary: Summary, changes: Sequence[tuple[Column, Delta]]) -> str:
+    """ "raises vendi.avatars by 3.1 [2.2, 4.0] (+45 %) and recall.avatars by … and lowers …"."""
+    parts = []
+    for verb, sign in (("raises", 1), ("lowers", -1)):
+        named = [f"{c.name} by {change(summary, c, d)}" for c, d in changes if d.value * sign > 0]
+        if named:
+            parts.append(f"{verb} {listed(named)}")
+    return " and ".join(parts)
+
+
+def change(summary: Summary, column: Column, delta: Delta) -> str:
+    """ "3.1 [2.2, 4.0] (+45 %)": size and interval oriented along the change; the share where the base allows one."""
+    text = delta_text(delta, unsigned=True)
     share = relative(delta, summary.entry(delta.against, column.name))
     if share is None or abs(share) > 10:
         return text
-    return (
-        f"{text} ({'+' if share > 0 else MINUS}{abs(share) * 100:.2g} %)"
-        if abs(share) < 1
-        else f"{text} (×{1 + share:.2g})"
-    )
+    if abs(share) < 1:
+        return f"{text} ({'+' if share > 0 else MINUS}{abs(share) * 100:.2g}{NBSP}%)"
+    return f"{text} (×{1 + share:.2g})"
 
 
 def delta_text(delta: Delta, *, unsigned: bool = False) -> str:
-    """ "+3.1 [2.2, 4.0]"; unsigned: the size of the change, its bounds oriented alike."""
+    """ "+3.1 [2.2, 4.0]"; unsigned: the size of the change, its bounds oriented alike. It does not break in its middle."""
     d = digits(delta.value, delta.low, delta.high)
     flip = unsigned and delta.value < 0
     value = abs(delta.value) if unsigned else delta.value
@@ -109,7 +112,7 @@ def delta_text(delta: Delta, *, unsigned: bool = False) -> str:
     if delta.low is None or delta.high is None:
         return text
     low, high = (-delta.high, -delta.low) if flip else (delta.low, delta.high)
-    return f"{text} [{d.text(low)}, {d.text(high)}]"
+    return f"{text} [{d.text(low)},{NBSP}{d.text(high)}]"
 
 
 def cost_clause(summary: Summary, row: Row) -> str:

@@ -17,30 +17,31 @@
   setTheme(themes.includes(stored) ? stored : "");
   button.addEventListener("click", () => setTheme(themes[(themes.indexOf(root.dataset.theme || "") + 1) % 3]));
 
-  // summary table: sort by a column (best first, worst first, as in the suite); gaps stay last
-  const table = document.getElementById("scores");
-  const body = table.tBodies[0];
-  const order = [...body.rows];
-  const heads = all("thead tr:last-child th", table);
-  heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
-    const next = { none: "descending", descending: "ascending", ascending: "none" }[head.getAttribute("aria-sort")];
-    heads.forEach((h) => h.setAttribute("aria-sort", "none"));
-    head.setAttribute("aria-sort", next);
-    const key = (row) => {
-      const cell = row.cells[column];
-      return column === 0 ? row.dataset.row : cell.dataset.sort === "" ? null : Number(cell.dataset.sort);
-    };
-    const sign = next === "ascending" ? 1 : -1;
-    const rows = next === "none" ? order : [...order].sort((a, b) => {
-      const [x, y] = [key(a), key(b)];
-      if (x === null || y === null) return (x === null) - (y === null);
-      return sign * (typeof x === "string" ? y.localeCompare(x) : x - y);
-    });
-    table.classList.toggle("sorted", next !== "none");
-    body.append(...rows);
-  }));
-  all("input[data-lines]").forEach((box) => box.addEventListener("change", () =>
-    table.classList.toggle("no-" + box.dataset.lines, !box.checked)));
+  // summary tables: sort by a column (largest first, smallest first, as in the suite); gaps stay last
+  all("table.summary").forEach((table) => {
+    const body = table.tBodies[0];
+    const order = [...body.rows];
+    const heads = all("thead th", table);
+    heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
+      const next = { none: "descending", descending: "ascending", ascending: "none" }[head.getAttribute("aria-sort")];
+      heads.forEach((h) => h.setAttribute("aria-sort", "none"));
+      head.setAttribute("aria-sort", next);
+      const key = (row) => {
+        const cell = row.cells[column];
+        return column === 0 ? row.dataset.row : cell.dataset.sort === "" ? null : Number(cell.dataset.sort);
+      };
+      const sign = next === "ascending" ? 1 : -1;
+      const rows = next === "none" ? order : [...order].sort((a, b) => {
+        const [x, y] = [key(a), key(b)];
+        if (x === null || y === null) return (x === null) - (y === null);
+        return sign * (typeof x === "string" ? y.localeCompare(x) : x - y);
+      });
+      table.classList.toggle("sorted", next !== "none");
+      body.append(...rows);
+    }));
+    all("input[data-lines]").forEach((box) => box.addEventListener("change", () =>
+      table.classList.toggle("no-" + box.dataset.lines, !box.checked)));
+  });
 
   // one panel of several, chosen by a select
   const choose = (select) => all("." + select.dataset.panels).forEach((panel) => {
