@@ -250,14 +250,14 @@ class _Driving:
             if stored is not None:
                 self.waiting.remove(address)
                 self._tell(Kind.ENDED, address, CellStatus(State.OK, flags=stored.flags))
-            elif not self.leases.is_live(address):
+            elif self.leases.freed(address):
                 self.waiting.remove(address)
                 self.pending.append(address)
 
     def _fill(self) -> None:
         while self.pending and len(self.running) < self.executor.capacity().slots and not self.interrupted:
             address = self.pending.pop(0)
-            if self.leases.is_live(address):
+            if not self.leases.freed(address):
                 self._wait(address)
             elif self.store.cell(address) is not None:  # by another driver since
                 self._tell(Kind.ENDED, address, self.store.status(address))

@@ -97,6 +97,10 @@ class Leases:
         """Whether somebody works on the cell as far as this reader can tell."""
         return self.held(address) is not None and not self.is_stale(address)
 
+    def freed(self, address: str) -> bool:
+        """Whether the cell is nobody's now, after a stale lease was taken away."""
+        return self.held(address) is None or (self.is_stale(address) and self._clear(address))
+
     def take(self, address: str, executor: str) -> Lease | None:
         """A lease on the cell for this process, or None when another owner lives. Raises OSError."""
         path = self.path(address)
@@ -105,7 +109,7 @@ class Leases:
         for _ in range(2):
             if _create(path, _line(owner) + _count(0)):
                 return Lease(path, owner, self.period_s)
-            if not (self.is_stale(address) and self._clear(address)):
+            if not self.freed(address):
                 return None
         return None
 

@@ -126,7 +126,7 @@ FORBIDDEN = {
 
 
 def _forked(tree: ast.AST) -> set[ast.AST]:
-    """Nodes inside of `with torch.random.fork_rng()`, where the global state is put back: torch's layers draw from it."""
+    """Nodes inside of `with torch.random.fork_rng()`, after which the global state is put back."""
     blocks = [n for n in ast.walk(tree) if isinstance(n, ast.With)]
     forked = [b for b in blocks if any("fork_rng" in ast.unparse(i.context_expr) for i in b.items)]
     return {inner for block in forked for inner in ast.walk(block)}
