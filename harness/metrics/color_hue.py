@@ -29,7 +29,7 @@ from harness.metrics.metric import (
 from harness.options import option
 from harness.stats.units import Estimator
 
-_CANCELS = 1e-6  # chroma of the mean color over mean chroma, below which hues cancel and the angle is rounding error
+_CANCELS = 1e-6  # Lab units: chroma of the mean color at which hues cancel and the angle is rounding error
 
 
 def mean_pair_hue(hues: Array) -> float:
@@ -58,7 +58,7 @@ class HueDiversity(Metric):
 
     def measure(self, evidence: Evidence) -> Measurement:
         hue, chroma, length = np.array([image_hue(lab(image)) for image in images(evidence)]).T
-        chromatic = (chroma >= self.chroma) & (length > _CANCELS * chroma)
+        chromatic = (chroma >= self.chroma) & (length > _CANCELS)
         groups = groups_of(evidence.items, at_least=2)
         hues = [hue[m[chromatic[m]]] for m in groups.members]
         empty = sum(len(h) < 2 for h in hues)

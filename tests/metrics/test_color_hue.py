@@ -64,3 +64,9 @@ def test_the_threshold_decides_what_is_achromatic(flat: Paint, make_items: MakeI
     assert HueDiversity(chroma=1.0).measure(evidence).companions["n_achromatic"].value == 0
     with pytest.raises(CannotMeasure):
         HueDiversity(chroma=30.0).measure(evidence)
+
+
+def test_the_rounding_error_of_a_gray_is_no_hue_even_without_a_threshold(flat: Paint, make_items: MakeItems) -> None:
+    evidence = Evidence(make_items(1, 2, 2), images={"generated": flat([(10, 10, 10), (90, 90, 90)])})
+    with pytest.raises(CannotMeasure, match="2 of 2 images are achromatic"):
+        HueDiversity(chroma=0.0).measure(evidence)
