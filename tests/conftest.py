@@ -8,6 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# No deadline: a busy machine is not a failing test. Derandomized: the same examples for everyone.
+settings.register_profile("harness", deadline=None, derandomize=True)
+settings.load_profile("harness")
 
 WORDS = ["a", "portrait", "of", "baker", "drawing", "hat"]
 
