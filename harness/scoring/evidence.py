@@ -18,11 +18,21 @@ from harness.data.image_set import ImageSet
 from harness.engine.cell import digest_of
 from harness.engine.store import Store
 from harness.metrics.metric import Evidence, Items, Need
-from harness.scoring.extractors import Extractor, confusion, find, one_pass
+from harness.scoring.extractors import Network, confusion, find, one_pass
 from harness.tasks.task import Task
 
 WORLDS = {"avatars": "harness.worlds.avatars.truth", "digits": "harness.worlds.digits.truth"}
 LATENT = "latent"  # the model's own latent space: stored with the artifacts, encoded for data sets
+
+
+@dataclass
+class _CellArrays:
+    """What the metrics of one cell share: its artifacts, and what networks made of them."""
+
+    address: str
+    content: str
+    arrays: Mapping[str, NDArray[Any]]
+    passes: dict[tuple[str, str], dict[str, NDArray[Any]]] = field(default_factory=dict)
 
 
 @dataclass
@@ -43,6 +53,8 @@ class Source:
     extracted: int = 0  # images passed through networks, for the test that nothing is computed twice
     _loaded: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     _shared: dict[tuple[str, str], NDArray[np.float32]] = field(default_factory=dict)
+    _networks: dict[tuple[str, str], Network] = field(default_factory=dict)
+    _cell: _CellArrays | None = None
 
     def items(self) -> Items:
         table = self.task.items()
@@ -54,10 +66,11 @@ class Source:
         return {role: self.sets[role].digest(self.task.texts()) for role in sorted(roles & set(self.sets))}
 
     def build(self, address: str, needs: Iterable[Need]) -> Evidence:
-        """Evidence for one finished cell; `needs` of all metrics that will read it."""
+        """Evidence for one finished cell and the needs of one metric; what its metrics share is read once."""
         wanted = set(needs)
-        arrays = self.store.arrays(address)
-        content = self.store.content(address)
+        if self._cell is None or self._cell.address != address:
+            self._cell = _CellArrays(address, self.store.content(address), self.store.arrays(address))
+        arrays, content = self._cell.arrays, self._cell.content
         features: dict[tuple[str, str], NDArray[Any]] = {}
         images: dict[str, NDArray[Any]] = {}
         predictions: dict[str, dict[str, NDArray[Any]]] = {}
@@ -69,8 +82,7 @@ class Source:
             elif need.kind == "features":
                 features[need.role, need.name] = self._features(need, arrays, content)
             elif need.kind == "predictions":
-                extractor = find(need.kind, need.name)
-                predictions[need.name] = self._pass(extractor, content, lambda: arrays["images"])
+                predictions[need.name] = self._generated(need, arrays, content)
         worlds = {n.name for n in wanted if n.kind in ("expected", "targets", "predictions")}
         truth = [self._truth(world) for world in sorted(worlds)]
         return Evidence(
@@ -95,7 +107,7 @@ class Source:
         if need.role == "generated":
             if need.name == LATENT:
                 return np.asarray(arrays["latents"], dtype=np.float32)
-            return self._pass(find(need.kind, need.name), content, lambda: arrays["images"])["features"]
+            return self._generated(need, arrays, content)["features"]
         at = (need.role, need.name)
         if at not in self._shared:
             digest = self.sets[need.role].digest(self.task.texts())
@@ -104,17 +116,26 @@ class Source:
                 stored = self.store.derived(key, lambda: {"features": self.encode(self._images(need.role))})
                 self._shared[at] = stored["features"]
             else:
-                extractor = find(need.kind, need.name)
-                self._shared[at] = self._pass(extractor, digest, lambda: self._images(need.role))["features"]
+                self._shared[at] = self._pass(need, digest, lambda: self._images(need.role))["features"]
         return self._shared[at]
 
+    def _generated(self, need: Need, arrays: Mapping[str, NDArray[Any]], content: str) -> dict[str, NDArray[Any]]:
+        assert self._cell is not None
+        if (need.kind, need.name) not in self._cell.passes:
+            self._cell.passes[need.kind, need.name] = self._pass(need, content, lambda: arrays["images"])
+        return self._cell.passes[need.kind, need.name]
+
     def _pass(
-        self, extractor: Extractor, content: str, images: Callable[[], NDArray[np.uint8]]
+        self, need: Need, content: str, images: Callable[[], NDArray[np.uint8]]
     ) -> dict[str, NDArray[np.float32]]:
+        extractor = find(need.kind, need.name)
+
         def compute() -> dict[str, NDArray[np.float32]]:
             pixels = images()
             self.extracted += len(pixels)
-            return one_pass(extractor, pixels, self.device)
+            if (at := (need.kind, need.name)) not in self._networks:
+                self._networks[at] = extractor.open(self.device)
+            return one_pass(self._networks[at], pixels, self.device)
 
         key = digest_of({"images": content, "extractor": extractor.name, "weights": extractor.digest})
         return self.store.derived(key, compute)

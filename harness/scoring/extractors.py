@@ -22,13 +22,16 @@ from harness.registry import UnknownName
 BATCH = 64  # images a pass; the remainder is padded, so that no image feels the size of the last batch
 
 
+Network = Callable[[Any], dict[str, NDArray[np.float32]]]
+
+
 @dataclass(frozen=True)
 class Extractor:
     """One named network over images. `open(device)` gives a function (n, 3, H, W) float32 in [0, 1] → arrays."""
 
     name: str
     digest: str
-    open: Callable[[str], Callable[[Any], dict[str, NDArray[np.float32]]]]
+    open: Callable[[str], Network]
 
 
 def _digest(zoo_name: str) -> str:
@@ -40,11 +43,11 @@ def _digest(zoo_name: str) -> str:
 def _features(zoo_name: str) -> Extractor:
     entry = ZOO[zoo_name]
 
-    def open_(device: str) -> Callable[[Any], dict[str, NDArray[np.float32]]]:
+    def open_(device: str) -> Network:
         from harness.models.features import FeatureExtractor
 
-        net = FeatureExtractor.load(entry.directory, device=device)
-        return lambda images: {"features": net(images)}
+        net = FeatureExtractor.load(entry.directory).to(device)
+        return lambda images: {"features": net.extract(images).numpy()}
 
     return Extractor(zoo_name.removesuffix("-features"), _digest(zoo_name), open_)
 
@@ -52,11 +55,11 @@ def _features(zoo_name: str) -> Extractor:
 def _classifier(zoo_name: str) -> Extractor:
     entry = ZOO[zoo_name]
 
-    def open_(device: str) -> Callable[[Any], dict[str, NDArray[np.float32]]]:
+    def open_(device: str) -> Network:
         from harness.models.classifier import AttributeClassifier
 
-        net = AttributeClassifier.load(entry.directory, device=device)
-        return net.predict
+        net = AttributeClassifier.load(entry.directory).to(device)
+        return lambda images: {name: shares.numpy() for name, shares in net.predict(images).items()}
 
     return Extractor(zoo_name, _digest(zoo_name), open_)
 
@@ -64,7 +67,7 @@ def _classifier(zoo_name: str) -> Extractor:
 def _lpips(net: str) -> Extractor:
     from harness.models.lpips_features import published_digest
 
-    def open_(device: str) -> Callable[[Any], dict[str, NDArray[np.float32]]]:
+    def open_(device: str) -> Network:
         from harness.models.lpips_features import open_lpips, stacked
 
         network = open_lpips(net, device=device)
@@ -105,16 +108,15 @@ def confusion(name: str) -> dict[str, NDArray[np.float64]]:
     return table
 
 
-def one_pass(extractor: Extractor, images: NDArray[np.uint8], device: str) -> dict[str, NDArray[np.float32]]:
-    """Every image through the extractor once. images (N, H, W, 3) uint8 → arrays with N rows."""
+def one_pass(network: Network, images: NDArray[np.uint8], device: str) -> dict[str, NDArray[np.float32]]:
+    """Every image through the network once. images (N, H, W, 3) uint8 → arrays with N rows."""
     import torch
 
-    run = extractor.open(device)
     parts: list[dict[str, NDArray[np.float32]]] = []
     for start in range(0, len(images), BATCH):
         block = images[start : start + BATCH]
         padded = np.concatenate([block, np.repeat(block[-1:], BATCH - len(block), axis=0)])
         tensor = torch.from_numpy(padded).to(device).permute(0, 3, 1, 2).float() / 255.0
         with torch.inference_mode(), torch.autocast(device.split(":")[0], enabled=False):
-            parts.append({k: np.asarray(v)[: len(block)] for k, v in run(tensor).items()})
+            parts.append({k: np.asarray(v)[: len(block)] for k, v in network(tensor).items()})
     return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}

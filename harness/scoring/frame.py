@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.metrics.metric import Direction, Measurement, Metric, ScoreStatus
+from harness.scoring.columns import AGGREGATE, ITEMS, SCORES
 from harness.scoring.scorer import Scored
 from harness.stats.intervals import interval
 from harness.stats.multiplicity import holm
@@ -20,14 +21,6 @@ from harness.stats.units import CannotInfer, UnitKind, over_seeds
 
 if TYPE_CHECKING:
     import pandas as pd
-
-COLUMNS = (
-    "run suite suite_version task model method role params split seed metric metric_id value n ci_low ci_high ci_method "
-    "direction unit status reason baseline delta delta_ci_low delta_ci_high p_value p_holm seconds denoiser_calls "
-    "peak_memory_mb cell"
-).split()
-ITEM_COLUMNS = "run cell method params seed metric metric_id group item value".split()
-ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -67,7 +60,7 @@ def frames(
     compare_to: str,
     primary: Sequence[str],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The scores frame and the items frame of a run, columns as in COLUMNS and ITEM_COLUMNS."""
+    """The scores frame and the items frame of a run, columns as in harness/scoring/columns.py."""
     import pandas as pd
 
     entries = [e for c in cells for m, s in _pairs(c, metrics, ids) for e in _entries(c, m, s)]
@@ -75,7 +68,7 @@ def frames(
     base = {(e.info["seed"], e.metric_id, e.name): e for e in entries if e.info["method"] == compare_to}
     rows = [_row(e, base.get((e.info["seed"], e.metric_id, e.name)), compare_to) for e in entries]
     _correct(rows, set(primary))
-    return pd.DataFrame(rows, columns=COLUMNS), pd.DataFrame(_items(entries), columns=ITEM_COLUMNS)
+    return pd.DataFrame(rows, columns=list(SCORES)), pd.DataFrame(_items(entries), columns=list(ITEMS))
 
 
 def _pairs(
@@ -132,7 +125,7 @@ def _aggregate(group: Sequence[_Entry]) -> _Entry:
     first = group[0]
     costs = {k: _mean([e.info[k] for e in group]) for k in ("seconds", "denoiser_calls")}
     peaks = [e.info["peak_memory_mb"] for e in group if e.info["peak_memory_mb"] is not None]
-    info = {**first.info, **costs, "seed": ALL, "cell": "", "peak_memory_mb": max(peaks, default=None)}
+    info = {**first.info, **costs, "seed": AGGREGATE, "cell": "", "peak_memory_mb": max(peaks, default=None)}
     present = [e.measurement for e in group if e.measurement is not None]
     if len(present) < len(group):
         bad = next(e for e in group if e.measurement is None)
@@ -153,7 +146,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _row(entry: _Entry, base: _Entry | None, compare_to: str) -> dict[str, Any]:
-    row = dict.fromkeys(COLUMNS)
+    row = dict.fromkeys(SCORES)
     row.update({k: v for k, v in entry.info.items() if k in row})
     row.update(
         metric=entry.name,
@@ -204,7 +197,9 @@ def _correct(rows: Sequence[dict[str, Any]], primary: set[str]) -> None:
     """p_holm over the aggregate rows: the primary metrics are one family, all others a second, exploratory one."""
     for is_primary in (True, False):
         family = [
-            r for r in rows if r["seed"] == ALL and r["p_value"] is not None and (r["metric"] in primary) is is_primary
+            r
+            for r in rows
+            if r["seed"] == AGGREGATE and r["p_value"] is not None and (r["metric"] in primary) is is_primary
         ]
         for row, p in zip(family, holm([r["p_value"] for r in family]), strict=True):
             row["p_holm"] = float(p)

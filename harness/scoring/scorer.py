@@ -70,20 +70,24 @@ class Scorer:
         )
 
     def score(self, cell: str) -> Iterator[Scored]:
-        """Scores of one finished cell, stored ones read back, the missing ones computed from one evidence."""
-        stored = {m: self.source.store.json("scores", self.address(cell, m)) for m in self.metrics}
-        missing = [m for m in self.metrics if stored[m] is None]
-        evidence = self.source.build(cell, [n for m in missing for n in m.needs()]) if missing else None
+        """Scores of one finished cell: stored ones read back, the missing ones computed."""
         for metric in self.metrics:
-            record = stored[metric]
-            if record is None:
-                assert evidence is not None
-                scored = measure(metric, self.ids[metric], evidence)
-                if scored.status is not ScoreStatus.FAILED:  # a crash is not a result: it is tried again
-                    self.source.store.put_json("scores", self.address(cell, metric), _record(scored))
-                yield scored
-            else:
+            record = self.source.store.json("scores", self.address(cell, metric))
+            if record is not None:
                 yield _scored(metric, self.ids[metric], record)
+                continue
+            scored = self._computed(cell, metric)
+            if scored.status is not ScoreStatus.FAILED:  # a crash is not a result: it is tried again
+                self.source.store.put_json("scores", self.address(cell, metric), _record(scored))
+            yield scored
+
+    def _computed(self, cell: str, metric: Metric) -> Scored:
+        """One broken metric, or missing weights of one network, never stop the others."""
+        try:
+            evidence = self.source.build(cell, metric.needs())
+        except Exception as error:
+            return Scored(metric, self.ids[metric], ScoreStatus.FAILED, f"{type(error).__name__}: {error}")
+        return measure(metric, self.ids[metric], evidence)
 
     def missing(self, cell: str) -> int:
         """How many metrics of a cell are not stored yet."""

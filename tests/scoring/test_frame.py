@@ -11,7 +11,8 @@ import pytest
 
 from harness.keys import generator
 from harness.metrics.metric import Direction, Evidence, Measurement, Metric, Need, ScoreStatus, metric
-from harness.scoring.frame import COLUMNS, ITEM_COLUMNS, CellScores, frames
+from harness.scoring.columns import ITEMS, SCORES
+from harness.scoring.frame import CellScores, frames
 from harness.scoring.scorer import Scored
 from harness.stats.units import Estimator, UnitKind, Units
 
@@ -86,8 +87,8 @@ def _row(scores: pd.DataFrame, method: str, seed: str, name: str) -> pd.Series[A
 
 
 def test_columns_are_exactly_those_of_the_issue(scores: pd.DataFrame) -> None:
-    assert list(scores.columns) == COLUMNS
-    assert _frames([_cell("iid", 0, 0.0)])[1].columns.tolist() == ITEM_COLUMNS
+    assert list(scores.columns) == list(SCORES)
+    assert _frames([_cell("iid", 0, 0.0)])[1].columns.tolist() == list(ITEMS)
 
 
 def test_one_row_a_cell_and_metric_and_one_an_aggregate(scores: pd.DataFrame) -> None:
