@@ -74,7 +74,7 @@ def _chosen(cells: list[dict[str, Any]], method: str, seed: int | None) -> list[
         near = nearest(method, labels)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise BadInput(f"the run has no row {method!r}{hint}", f"rows: {', '.join(labels)}")
-    mine = [c for c in cells if c["method"] == method and seed in (None, c["seed"])]
+    mine = [c for c in cells if c["method"] == method and str(seed) in ("None", str(c["seed"]))]
     if not mine:
         seeds = ", ".join(str(c["seed"]) for c in cells if c["method"] == method)
         raise BadInput(f"row {method!r} has no seed {seed}", f"seeds: {seeds}")

@@ -118,7 +118,10 @@ def overview(planned: Plan, forecast: dict[str, Any]) -> list[RenderableType]:
     grid.add_section()
     totals = (forecast["cells"], forecast["cached"], forecast["to_run"], forecast["images"])
     grid.add_row("all", "", *(str(n) for n in totals), duration(forecast["seconds"]), style="bold")
-    return [head, grid, Text(f"store {forecast['store']}", style="dim")]
+    foot = f"store {forecast['store']}"
+    if forecast["seconds"] is None:
+        foot += "; ? where no cell of the model has run here yet"
+    return [head, grid, Text(foot, style="dim")]
 
 
 COUNTS = ("cells", "cached", "to run", "images", "time")

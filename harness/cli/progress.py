@@ -75,7 +75,7 @@ class _Bars:
         self.whole: TaskID | None = None
         self.scoring: TaskID | None = None
         self.progress: Progress = Progress(
-            SpinnerColumn(finished_text="✓"),
+            SpinnerColumn(finished_text=" "),
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
@@ -121,8 +121,8 @@ class _Bars:
             if not event.status.is_ok:
                 self.console.print(f"[red]✗[/] {name_of(event)}: {event.status}", soft_wrap=True)
         elif kind != "waiting":
-            self.done[address] = event.done
-            self.progress.update(self.bars[address], completed=event.done, total=event.total or None, note="")
+            self.done[address] = max(self.done.get(address, 0.0), min(event.done, event.total))
+            self.progress.update(self.bars[address], completed=self.done[address], total=event.total or None, note="")
         if self.whole is not None:
             completed = self.finished + sum(self.done.values())
             self.progress.update(self.whole, completed=int(completed), note=self._cells(event.remaining_s))

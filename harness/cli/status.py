@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli.arguments import Json, RunFolder, StoreFolder
 from harness.cli.output import BadInput, print_json, put, table
+
+if TYPE_CHECKING:
+    from harness.engine.cell import PlannedCell
+    from harness.engine.store import Store
 
 
 def status(
@@ -23,7 +27,7 @@ def status(
 
     The saved suite is planned anew and compared with the store.
     """
-    from harness.engine.why import explain
+    from harness.engine.staleness import why as reason
     from harness.runs import read_run
     from harness.suite import load_suite
     from harness.suite import plan as expand
@@ -32,21 +36,24 @@ def status(
     planned = expand(load_suite(found.path / "suite.yaml"))
     kept = found.store if store is None else type(found.store)(store)
     cells = _chosen(planned.cells, why) if why is not None else planned.cells
-    records = [
-        {
-            "cell": item.cell.address,
-            "method": item.label,
-            "role": item.role,
-            "seed": item.cell.seed,
-            "status": kept.status(item.cell.address).state.value,
-            "why": explain(item.cell, kept),
-        }
-        for item in cells
-    ]
+    addresses = {item.cell.address for item in planned.cells}
+    records = [_record(item, kept, reason(item.cell, kept, addresses)) for item in cells]
     if as_json:
         print_json({"run": str(found.path), "store": str(kept.root), "cells": records})
     else:
         _print(str(found.path), records)
+
+
+def _record(item: PlannedCell, store: Store, reason: str) -> dict[str, Any]:
+    waits = reason.startswith("waiting")
+    return {
+        "cell": item.cell.address,
+        "method": item.label,
+        "role": item.role,
+        "seed": item.cell.seed,
+        "status": "running" if waits else store.status(item.cell.address).state.value,
+        "why": reason,
+    }
 
 
 def _chosen(cells: Any, why: str) -> list[Any]:
@@ -72,4 +79,4 @@ def _print(run: str, records: list[dict[str, Any]]) -> None:
     for record in records:
         state = Text(record["status"], style=_COLORS.get(record["status"], "yellow"))
         grid.add_row(record["cell"][:8], record["method"], str(record["seed"]), state, record["why"])
-    put(Text.assemble((run, "bold"), f"  {len(records)} cells: {summary}"), grid)
+    put(Text.assemble((run, "bold"), f"  {len(records)} {'cell' if len(records) == 1 else 'cells'}: {summary}"), grid)
