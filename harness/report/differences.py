@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.report.grids import Gallery, Sprite
+from harness.report.rounding import Digits, adjusted
 from harness.report.run_view import RunView
 from harness.report.summary import Column, Summary
 
@@ -45,6 +46,10 @@ class Pair:
     @property
     def delta(self) -> float:
         return self.after - self.before
+
+    def text(self, value: float, *, signed: bool = False) -> str:
+        """A number of the pair, with three significant digits of the larger one."""
+        return Digits(2 - adjusted(max(abs(self.before), abs(self.after)))).text(value, signed=signed)
 
 
 @dataclass(frozen=True)
@@ -83,13 +88,18 @@ def baseline_pairs(view: RunView, summary: Summary, metric: str) -> pd.DataFrame
     return joined.assign(delta=joined["value"] - joined["before"])
 
 
+def with_items(view: RunView, summary: Summary) -> list[Column]:
+    known = set(view.items["metric"].unique())
+    return [c for c in summary.columns if c.name in known]
+
+
 def pair_panels(view: RunView, summary: Summary, gallery: Gallery | None) -> tuple[PairPanel, ...]:
     """A panel for every image-wise metric and every method, from pairs whose images the page carries."""
     if gallery is None or not summary.baseline or not len(view.items):
         return ()
     panels = []
     methods = compared(summary)
-    for column in summary.columns:
+    for column in with_items(view, summary):
         pairs = baseline_pairs(view, summary, column.name)
         pairs = pairs[pairs["item"].str.match(IMAGE_KEY.pattern)]
         for method in methods:
@@ -145,7 +155,7 @@ def group_tables(view: RunView, summary: Summary, prompts: Sequence[str]) -> tup
     if not summary.baseline or not len(view.items):
         return ()
     tables = []
-    for column in summary.columns:
+    for column in with_items(view, summary):
         pairs = baseline_pairs(view, summary, column.name)
         methods = [m for m in compared(summary) if m in set(pairs["method"])]
         if not methods:

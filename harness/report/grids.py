@@ -182,6 +182,6 @@ def data_uri(picture: Image.Image) -> str:
         picture.save(buffer, "JPEG", quality=86, optimize=True)
         kind = "jpeg"
     else:
-        picture.save(buffer, "PNG", compress_level=6)
+        picture.save(buffer, "PNG", compress_level=4)
         kind = "png"
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

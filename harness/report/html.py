@@ -24,7 +24,7 @@ from harness.report.entries import Direction, Tone, number, text
 from harness.report.forest import forests
 from harness.report.grids import gallery
 from harness.report.narration import compared, kicker, own_warnings
-from harness.report.rounding import Digits, adjusted, count_text, digits, seconds_text
+from harness.report.rounding import Digits, adjusted, count_text, seconds_text
 from harness.report.run_view import RunView
 from harness.report.score_cells import score_tables, seed_lines
 from harness.report.summary import Column, Row, Summary, method_entries, summarise
@@ -101,7 +101,6 @@ def environment() -> Environment:
         "signed": signed,
         "share": lambda v, scale: f"{min(abs(v) / scale, 1.0) if scale else 0.0:.2f}",
         "side": side,
-        "plain": lambda v: digits(v).text(v) if abs(v) >= 0.001 or v == 0 else f"{v:.2g}",
         "value": lambda v: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False),
         "bare": lambda url: str(url).split("://", 1)[-1],
     }

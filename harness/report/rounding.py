@@ -13,7 +13,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 Z_95 = 1.959964  # two-sided 95 % point of the normal distribution
 BARE_DIGITS = 4  # significant digits of a number without an interval
-MOST_DIGITS = 7  # significant digits ever shown: an interval of width 1e-16 is a constant, not precision
+MOST_DIGITS = 7  # significant digits ever shown
+CONSTANT = 1e-12  # an interval narrower than this share of the number is floating-point dust
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -54,10 +55,10 @@ def digits(value: float, low: float | None = None, high: float | None = None) ->
     known = [abs(v) for v in (value, low, high) if v is not None and math.isfinite(v)]
     top = adjusted(max(known))
     width = high - low if low is not None and high is not None else 0.0
-    if math.isfinite(width) and width > 0.0:
+    if math.isfinite(width) and width > CONSTANT * max(known):
         decimals = 1 - adjusted(width / (2 * Z_95))
     else:
-        decimals = BARE_DIGITS - 1 - top
+        decimals = max(0, BARE_DIGITS - 1 - top)
         if decimals > 0:  # .5000 says no more than .5
             trimmed = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-decimals)).normalize()
             decimals = max(0, min(decimals, -int(trimmed.as_tuple().exponent)))

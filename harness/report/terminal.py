@@ -6,6 +6,7 @@ mark. The mark, not only its color, says better or worse, so the table reads the
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,8 +54,10 @@ class SummaryTable:
     warnings: tuple[str, ...] = ()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for part in self.parts(options.max_width):
-            yield plain(part) if options.ascii_only and isinstance(part, Text) else part
+        if options.ascii_only:
+            yield Text(ascii_text(rendered(self, options.max_width)))
+        else:
+            yield from self.parts(options.max_width)
 
     def parts(self, width: int) -> list[RenderableType]:
         blocks = split(self.summary, self.columns, width)
@@ -169,17 +172,20 @@ def legend(summary: Summary) -> Text:
     return Text(words, style="dim")
 
 
-def plain(text: Text) -> Text:
-    """The text with ASCII stand-ins, for terminals without Unicode."""
-    result = text.plain
+def ascii_text(text: str) -> str:
+    """The text with stand-ins, for terminals without Unicode; what has none becomes a question mark."""
     for mark, stand_in in PLAIN.items():
-        result = result.replace(mark, stand_in)
-    return Text(result, style=text.style)
+        text = text.replace(mark, stand_in)
+    return text.encode("ascii", "replace").decode("ascii")
+
+
+def rendered(table: SummaryTable, width: int) -> str:
+    console = Console(width=width, color_system=None, force_terminal=False, legacy_windows=False, file=io.StringIO())
+    with console.capture() as capture:
+        console.print(Group(*table.parts(width)))
+    return capture.get().rstrip("\n")
 
 
 def as_text(view: RunView, width: int = 80) -> str:
     """The table as plain text, for logs and files."""
-    console = Console(width=width, color_system=None, force_terminal=False, legacy_windows=False)
-    with console.capture() as capture:
-        console.print(Group(*summary_table(view).parts(width)))
-    return capture.get()
+    return rendered(summary_table(view), width) + "\n"

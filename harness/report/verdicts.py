@@ -104,7 +104,7 @@ def change(summary: Summary, column: Column, delta: Delta) -> str:
 
 
 def delta_text(delta: Delta, *, unsigned: bool = False) -> str:
-    """ "+3.1 [2.2, 4.0]"; unsigned: the size of the change, its bounds oriented alike. It does not break in its middle."""
+    """ "+3.1 [2.2, 4.0]"; unsigned: the size of the change, its bounds oriented alike. It breaks only before them."""
     d = digits(delta.value, delta.low, delta.high)
     flip = unsigned and delta.value < 0
     value = abs(delta.value) if unsigned else delta.value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -232,6 +233,7 @@ def make_view(plans: tuple[Plan, ...] = PLANS) -> RunView:
     cells = pd.DataFrame([c for p in plans for c in cells_of(p)], columns=list(CELLS))
     by_address = {f"{p.label}/{s}": (p, s) for p in plans for s in SEEDS}
 
+    @cache
     def images(address: str) -> GridImages:
         plan, seed = by_address[address]
         if seed in plan.fails:

@@ -99,7 +99,7 @@
       image.className = tile.className;
       image.style.cssText = tile.style.cssText;
       const name = document.createElement("figcaption");
-      name.textContent = row.querySelector("th").textContent;
+      name.textContent = row.dataset.row;
       figure.append(image, name);
       return [figure];
     });
