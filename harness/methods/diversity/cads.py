@@ -89,13 +89,13 @@ class Cads(Sampling):
             raise ValueError(f"tau1 {self.tau1:g} is above tau2 {self.tau2:g}")
 
     def coupling(self) -> Couples:
-        return Couples.GROUP if self.statistics is Statistics.GROUP else Couples.NOTHING
+        return Couples.GROUP if self.statistics == Statistics.GROUP else Couples.NOTHING
 
     def condition(self, condition: Condition, step: Step, group: Group) -> Condition:
         return self._noised(condition, step, group, "conditional")
 
     def negative(self, condition: Condition, step: Step, group: Group) -> Condition:
-        if self.branches is Branches.CONDITIONAL:
+        if self.branches == Branches.CONDITIONAL:
             return condition
         return self._noised(condition, step, group, "negative")
 
@@ -109,7 +109,7 @@ class Cads(Sampling):
             import torch
 
             n = torch.stack([group.normal(tuple(y.shape[1:]), i, step.index, branch, part) for i in group.samples])
-            return anneal(y, n.to(y), share, self.s, self.psi, self.statistics is Statistics.SAMPLE)
+            return anneal(y, n.to(y), share, self.s, self.psi, self.statistics == Statistics.SAMPLE)
 
         pooled = None if condition.pooled is None else draw(condition.pooled, "pooled")
         return Condition(draw(condition.embeddings, "embeddings"), pooled, condition.extra)

@@ -74,13 +74,13 @@ class DiverseDiffusion(Sampling):
         import torch
 
         shape = tuple(noise.shape[1:])
-        if self.variant is Variant.DISPERSION:
+        if self.variant == Variant.DISPERSION:
             chosen = self._dispersed(noise, group)
         elif self.variant in (Variant.CAP, Variant.CAP_POOL):
             chosen = self._capped(noise, group)
         else:
             chosen = farthest(noise, lambda i: self._draws(group, i, shape, 1, self.tries), self._features)
-        if self.norm is Norm.MATCH:
+        if self.norm == Norm.MATCH:
             wanted, found = noise.flatten(1).double().norm(dim=1), chosen.flatten(1).double().norm(dim=1)
             scale = (wanted / found).view(-1, 1, 1, 1)
             chosen = torch.where(scale == 1.0, chosen, (chosen.double() * scale).float())
@@ -101,7 +101,7 @@ class DiverseDiffusion(Sampling):
     def _threshold(self, shape: tuple[int, ...]) -> float:
         if self.threshold is not None:
             return self.threshold
-        block = self.pool if self.variant is Variant.CAP_POOL else 1
+        block = self.pool if self.variant == Variant.CAP_POOL else 1
         return iid_distance(self.threshold_quantile, shape, block)
 
     def _capped(self, noise: Tensor, group: Group) -> Tensor:

@@ -41,7 +41,7 @@ class NormMatchedNoise(DiverseDiffusion):
         target = super().initial_noise(noise, group)
         if target is noise:
             return noise
-        if self.match is Match.NORM:
+        if self.match == Match.NORM:
             matched = scaled(noise, target)
         else:
             low, wanted = block_mean(noise.double(), self.pool), block_mean(target.double(), self.pool)

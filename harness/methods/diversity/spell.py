@@ -46,7 +46,11 @@ class Spell(Sampling):
     reads = ("protected",)
 
     protected: str | None = option(None, help="image set of the suite's data section that is shielded")
-    among: Among = option(Among.HISTORY, help="samples that repel each other; history = group and earlier groups")
+    among: Among = option(
+        Among.HISTORY,
+        help="samples that repel each other; history = group and earlier groups",
+        source="arXiv 2410.06025, dynamic mode",
+    )
     radius: float | None = option(
         None, unit="latent L2", at_least=0.0, help="balls around other samples", source="no default: the model's scale"
     )
@@ -68,16 +72,16 @@ class Spell(Sampling):
     centres: Any = field(default=None, repr=False, compare=False)  # (K, D) float32 latents, set by prepare
 
     def __post_init__(self) -> None:
-        if self.protected is None and self.among is Among.NOTHING:
+        if self.protected is None and self.among == Among.NOTHING:
             raise ValueError("nothing repels: set `protected`, or `among` to group or history")
 
     def coupling(self) -> Couples:
-        return Couples(self.among.value)
+        return Couples(self.among)
 
     def prepare(self, stage: Stage) -> Self:
         radius, around = self.radius, self.radius if self.radius_protected is None else self.radius_protected
         centres = None if self.protected is None else stage.encode(self.protected)
-        wants = self.among is not Among.NOTHING and radius is None, centres is not None and around is None
+        wants = self.among != Among.NOTHING and radius is None, centres is not None and around is None
         base = stage.base_latents(self.pilot) if any(wants) else None
         if wants[0] and base is not None:
             radius = float(within(base).quantile(self.radius_quantile))
@@ -104,12 +108,12 @@ class Spell(Sampling):
             shared = push(torch.cat(flat), self.centres, self.radius_protected)
             for mine, part in zip(pushes, shared.split([len(x) for x in flat]), strict=True):
                 mine.append(part)
-        if self.among is not Among.NOTHING:
+        if self.among != Among.NOTHING:
             if self.radius is None:
                 raise ValueError("spell is not prepared: give `radius`, or call prepare to take it from base distances")
             for mine, x, group in zip(pushes, flat, groups, strict=True):
                 mine.append(push(x, x, self.radius, own=True))
-                if self.among is Among.HISTORY and group.finished is not None:
+                if self.among == Among.HISTORY and group.finished is not None:
                     mine.append(push(x, group.finished, self.radius))
         return [self._moved(*each, step) for each in zip(x0s, flat, pushes, groups, strict=True)]
 

@@ -90,7 +90,7 @@ class Diffusion:
         self.latent_shape = (int(self.network.config.in_channels), side, side)
         self.device: torch.device = self.network.device
         self.dtype: torch.dtype = self.network.dtype
-        self.fresh_scheduler()  # an unsupported one is an error of opening, not of sampling
+        self.timetable(self.steps)  # an unsupported scheduler is an error of opening, not of sampling
 
     # --- times ----------------------------------------------------------------------------------------------------
 

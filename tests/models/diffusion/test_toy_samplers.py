@@ -29,7 +29,7 @@ def _sequence(toy: Any, recorder: Callable[..., Any], kind: str, **change: float
 def test_every_prediction_gives_the_same_clean_estimates(
     toy: Any, recorder: Callable[..., Any], kind: str, change: dict[str, float]
 ) -> None:
-    """First-order solver, same σ grid; float32 schedulers allow 1e-5 of the scale, the table's 1e-6 holds in the mean."""
+    """First-order solver, same σ grid; schedulers in float32 allow 1e-5 of the scale, 1e-6 in the mean."""
     reference, found = (_sequence(toy, recorder, k, **change) for k in ("epsilon", kind))
     assert found.shape == reference.shape
     error = (found - reference).abs() / reference.abs().max()
