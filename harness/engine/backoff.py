@@ -37,6 +37,8 @@ def with_backoff(work: Callable[[RunContext], ShardResult], context: RunContext)
                 raise OutOfMemory(context.micro_batch, tuple(tried)) from error
         else:
             used = result.micro_batch or context.micro_batch
+            if result.tries:  # the task went down by itself: do not try the larger one again
+                context = replace(context, micro_batch=min(used, context.micro_batch))
             return replace(result, tries=result.tries + len(tried), micro_batch=used), context
         free()
         context = replace(context, micro_batch=context.micro_batch // 2)

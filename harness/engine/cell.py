@@ -86,9 +86,11 @@ class PlannedCell:
     label   what tables print ("spell", or the suite's `as:`), with the sweep point where there is one
     role    method | baseline | control
     point   swept parameters and their values
+    outside parameters that are no identity (paths) and yet needed, by component: task, model, method, data ROLE
     """
 
     cell: Cell
     label: str
     role: str
     point: Mapping[str, Any] = field(default_factory=dict)
+    outside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -36,38 +36,49 @@ class Outdated(ValueError):
     """A spec made for another version, other weights or other data than what is here."""
 
 
-def task_of(cell: Cell) -> Task:
-    component: Task = _build("task", cell.task)
+Outside = Mapping[str, Mapping[str, Any]]
+NOTHING: Outside = {}
+
+
+def outside_of(component: Any) -> dict[str, Any]:
+    """Parameters of a component that are no identity (paths): needed to build it again, in no address."""
+    identity = params_of(component, in_id_only=True)
+    return {k: v for k, v in params_of(component).items() if k not in identity}
+
+
+def task_of(cell: Cell, outside: Outside = NOTHING) -> Task:
+    component: Task = _build("task", cell.task, outside.get("task", {}))
     content = getattr(component, "content", None)
     if callable(content):
         _compare("task", cell.task, content())
     return component
 
 
-def method_of(cell: Cell) -> Method:
-    component: Method = _build("method", cell.method)
+def method_of(cell: Cell, outside: Outside = NOTHING) -> Method:
+    component: Method = _build("method", cell.method, outside.get("method", {}))
     return component
 
 
-def model_of(part: Part) -> Model:
+def model_of(part: Part, outside: Outside = NOTHING) -> Model:
     """The adapter, its weights compared with the hashes of the part. Raises Outdated, MissingWeights."""
-    component: Model = _build("model", part)
+    component: Model = _build("model", part, outside.get("model", {}))
     _compare("model", part, component.weights())
     return component
 
 
-def image_sets_of(cell: Cell) -> dict[str, ImageSet]:
+def image_sets_of(cell: Cell, outside: Outside = NOTHING) -> dict[str, ImageSet]:
     """The sets that the address declares, and no others: what a method reads is in its address."""
-    return {role: _build("data", part) for role, part in cell.data.items()}
+    return {role: _build("data", part, outside.get(f"data {role}", {})) for role, part in cell.data.items()}
 
 
-def _build(role: Role, part: Part) -> Any:
+def _build(role: Role, part: Part, outside: Mapping[str, Any]) -> Any:
     found = REGISTRIES[role].resolve(part.name)
     if found.thing.version != part.version:
         text = f"{role} {part.name} has version {found.thing.version}; the spec was made for version {part.version}"
         raise Outdated(f"{text}; plan the suite again")
     declared = {o.name for o in options_of(found.thing)} - set(found.bound)
-    component = build(found.thing, {k: v for k, v in part.params.items() if k in declared}, **found.bound)
+    params = {**outside, **part.params}
+    component = build(found.thing, {k: v for k, v in params.items() if k in declared}, **found.bound)
     given = params_of(component)
     if wrong := [k for k, v in given.items() if k in part.params and part.params[k] != v]:
         raise Outdated(f"parameter {wrong[0]} of {role} {part.name} became {given[wrong[0]]!r}; plan the suite again")

@@ -199,7 +199,8 @@ class _Driving:
     estimator: Estimator
     leases: Leases
     waiting: list[str] = field(default_factory=list)
-    running: dict[str, float] = field(default_factory=dict)  # address → when submitted
+    running: dict[str, float] = field(default_factory=dict)  # address → since when
+    begun: set[str] = field(default_factory=set)  # of those running: a worker has them
     done: dict[str, float] = field(default_factory=dict)  # address → items
     ended: dict[str, CellStatus] = field(default_factory=dict)
     skipped: dict[str, CellStatus] = field(default_factory=dict)
@@ -270,7 +271,9 @@ class _Driving:
 
     def _submit(self, address: str) -> None:
         try:
-            path = Spec(self.cells[address].cell, self.store, self.execution).write()
+            planned = self.cells[address]
+            execution = replace(self.execution, outside=planned.outside)
+            path = Spec(planned.cell, self.store, execution).write()
         except OSError as error:
             self._end(address, CellStatus(State.FAILED, f"the spec cannot be written: {error.strerror}"))
             return
@@ -291,6 +294,7 @@ class _Driving:
         else:
             if message.word is Word.STARTED:
                 self.running[address] = time.monotonic()
+                self.begun.add(address)
             self.done[address] = message.done
             kind = Kind.STARTED if message.word is Word.STARTED else Kind.ADVANCED
             event = Event(kind, self.cells[address], message.done, message.total, None, self._remaining_s())
@@ -316,7 +320,7 @@ class _Driving:
         self._check_budget()
 
     def _tell(self, kind: Kind, address: str, status: CellStatus) -> None:
-        total = items(self.cells[address].cell) if status.is_ok else 0
+        total = items(self.cells[address].cell, self.cells[address].outside)
         done = float(total) if status.is_ok else self.done.get(address, 0.0)
         self.tell(Event(kind, self.cells[address], done, total, status, self._remaining_s()))
 
@@ -332,7 +336,7 @@ class _Driving:
         if self.time_limit_s is None:
             return
         for address, since in list(self.running.items()):
-            if time.monotonic() - since > self.time_limit_s:
+            if address in self.begun and time.monotonic() - since > self.time_limit_s:
                 self.executor.cancel(address, f"longer than the time limit of {self.time_limit_s:g} s")
 
     def _remaining_s(self) -> float | None:
@@ -340,10 +344,10 @@ class _Driving:
         now, rest, unknown = time.monotonic(), 0.0, 0.0
         elapsed, worked = 0.0, 0.0
         for address in [*self.running, *self.pending, *self.waiting]:
-            cell = self.cells[address].cell
-            left = items(cell) - self.done.get(address, 0.0)
+            cell, total = self.cells[address].cell, items(self.cells[address].cell, self.cells[address].outside)
+            left = total - self.done.get(address, 0.0)
             if (seconds := self.estimator.estimate(cell).seconds) is not None:
-                rest += seconds * left / max(1, items(cell))
+                rest += seconds * left / max(1, total)
             else:
                 unknown += left
             if address in self.running:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from harness.engine.cell import Cell, Part, canonical
-from harness.engine.components import task_of
+from harness.engine.components import NOTHING, Outside, task_of
 from harness.engine.manifest import Manifest
 from harness.engine.store import Store
 
@@ -67,12 +67,12 @@ def _model(part: Part) -> str:
     return canonical([part.name, part.params])
 
 
-def items(cell: Cell) -> int:
+def items(cell: Cell, outside: Outside = NOTHING) -> int:
     """Number of items of a cell, without touching a model; 0 when its task cannot be made (its worker says why)."""
-    key = canonical([cell.task.name, cell.task.version, cell.task.params])
+    key = canonical([cell.task.name, cell.task.version, cell.task.params, cell.task.content])
     if key not in _counts:
         try:
-            _counts[key] = len(task_of(cell).items())
+            _counts[key] = len(task_of(cell, outside).items())
         except Exception:
             _counts[key] = 0
     return _counts[key]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Execution:
     executor     name of what runs it, for the record
     command      the user's command line, paths cut
     heartbeat_s  period of the lease's counter
+    outside      parameters that are not identity (paths), by component: task, model, method, data ROLE
     """
 
     device: str = "cpu"
@@ -36,6 +37,7 @@ class Execution:
     executor: str = "by hand"
     command: tuple[str, ...] = ()
     heartbeat_s: float = PERIOD_S
+    outside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

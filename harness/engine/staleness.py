@@ -61,20 +61,13 @@ def why(cell: Cell, store: Store, planned: Collection[str] = (), leases: Leases 
 def nearest(cell: Cell, store: Store, planned: Collection[str] = ()) -> list[Difference] | None:
     """Differences from the stored spec of the same task, model and method names that has fewest; None without one."""
     best: list[Difference] | None = None
-    for other in _stored(store):
+    for other in store.specs():
         same = all(getattr(other, k).name == getattr(cell, k).name for k in ("task", "model", "method"))
         if same and other.address not in planned and other.address != cell.address:
             found = list(differences(other, cell))
             if best is None or len(found) < len(best):
                 best = found
     return best
-
-
-def _stored(store: Store) -> Iterator[Cell]:
-    for manifest in store.manifests():
-        yield manifest.cell
-    for failure in store.failures():
-        yield failure.cell
 
 
 def differences(old: Cell, new: Cell) -> Iterator[Difference]:
@@ -105,6 +98,9 @@ def _parts(kind: str, old: Part, new: Part) -> Iterator[Difference]:
         for d in _values("", old.params, new.params)
     )
     changed = list(_values("", old.content, new.content))
+    settings = [d for d in changed if d.what.startswith("setting ")]
+    yield from (Difference(f"{d.what} of {kind} {new.name}", d.old, d.new) for d in settings)
+    changed = [d for d in changed if d not in settings]
     if changed:
         file = f" ({changed[0].what})" if len(new.content) > 1 else ""
         old_digest, new_digest = _short(changed[0].old), _short(changed[0].new)

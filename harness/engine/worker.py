@@ -51,10 +51,12 @@ class Workshop:
 
     def open(self, part: Part, execution: Execution) -> Any:
         """The loaded model. Raises what the adapter raises."""
-        key = canonical([part.name, part.version, part.params, part.content, execution.device])
+        key = canonical(
+            [part.name, part.version, part.params, part.content, execution.outside.get("model"), execution.device]
+        )
         if key != self.key:
             self.close()
-            adapter = components.model_of(part)
+            adapter = components.model_of(part, execution.outside)
             self.model = adapter.open(execution.device)
             self.key = key
         if "torch" in sys.modules:
@@ -135,7 +137,8 @@ def _execute(
 ) -> None:
     started = time.time()
     memory.reset()
-    task, method = components.task_of(cell), components.method_of(cell)
+    task = components.task_of(cell, execution.outside)
+    method = components.method_of(cell, execution.outside)
     shards, items = task.shards(), task.items()
     there = _usable(store.shards(cell.address), shards)
     progress = _Progress(cell.address, len(items), sum(len(s) for s in shards if s.index in there), emit)
@@ -149,7 +152,7 @@ def _execute(
             device=execution.device,
             micro_batch=execution.micro_batch,
             progress=progress.advance,
-            image_sets=components.image_sets_of(cell),
+            image_sets=components.image_sets_of(cell, execution.outside),
             cache=store.derived,
         )
         clock = time.perf_counter()
@@ -204,8 +207,8 @@ class _Progress:
     said: float = 0.0
 
     def advance(self, items: float) -> None:
-        """More items, or fractions of items, of the shard in flight."""
-        self.within += items
+        """Items of the shard in flight that are finished so far, fractions for those worked on."""
+        self.within = items
         if time.monotonic() - self.said > QUIET_S:
             self.say(Word.ADVANCED)
 

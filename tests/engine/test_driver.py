@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -268,8 +269,6 @@ def test_a_read_only_store_is_a_status_and_no_crash(store: Store, make: Make, mo
 
 
 def test_an_unknown_component_is_a_status(store: Store, make: Make) -> None:
-    from dataclasses import replace
-
     good = make("push").cell
     bad = [
         PlannedCell(replace(good, method=replace(good.method, name="pusch")), "x", "method"),
@@ -280,6 +279,18 @@ def test_an_unknown_component_is_a_status(store: Store, make: Make) -> None:
     assert reasons[0] == "UnknownName: unknown method 'pusch'; did you mean 'push'?"
     assert reasons[1] == "Outdated: method push has version 3; the spec was made for version 2; plan the suite again"
     assert reasons[2].startswith("Outdated: toy.safetensors of model toy_model changed (bb… → aaaa…)")
+
+
+@pytest.mark.parametrize("executor", ["inline", "process"])
+def test_a_path_reaches_the_component_and_no_address_or_manifest(
+    store: Store, make: Make, marks: Path, tmp_path: Path, executor: Any
+) -> None:
+    plain = make("push")
+    placed = replace(plain, outside={"model": {"path": str(tmp_path)}})
+    assert execute([placed], store, device="cpu", executor=executor).exit_code == 0
+    assert lines(marks, "opened")[0].split()[1:] == ["1.0", str(tmp_path)]
+    assert execute([plain], store, device="cpu", executor=executor).executed == ()
+    assert str(tmp_path) not in (store.folder(plain.cell.address) / "manifest.json").read_text()
 
 
 def test_an_intervention_that_changed_nothing_is_inert(store: Store, make: Make) -> None:

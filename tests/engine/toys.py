@@ -61,7 +61,8 @@ class ToyTask(Task):
 
     def run(self, model: Any, method: Method, seed: int, shard: Shard, context: RunContext) -> ShardResult:
         table = self.items()
-        rows, activity = [], []
+        rows: list[Any] = []
+        activity = []
         for start in range(shard.start, shard.stop, context.micro_batch):
             method.before(start, context)  # type: ignore[attr-defined]
             for i in range(start, min(start + context.micro_batch, shard.stop)):
@@ -71,7 +72,7 @@ class ToyTask(Task):
                 rows.append(np.tanh(model * noise + method.strength * own))  # type: ignore[attr-defined]
                 activity.append(("moved", 0, prompt, float(method.strength != 0)))  # type: ignore[attr-defined]
                 time.sleep(self.pause_s)
-                context.progress(1.0)
+                context.progress(len(rows))
         latents = np.stack(rows)
         images = np.rint((latents + 1) * 127.5).astype(np.uint8)
         return ShardResult({"images": images, "latents": latents}, {"conditional": len(rows)}, tuple(activity))
@@ -84,6 +85,7 @@ class ToyModel(Model):
 
     scale: float = option(1.0)
     weight: str = option("aa" * 32, help="sha256 that it claims")
+    path: str = option("nowhere", help="where it lies", in_id=False)
 
     def weights(self) -> Mapping[str, str]:
         return {"toy.safetensors": self.weight}
@@ -92,7 +94,7 @@ class ToyModel(Model):
         return ()
 
     def open(self, device: str) -> float:
-        mark("opened", f"{os.getpid()} {self.scale}\n")
+        mark("opened", f"{os.getpid()} {self.scale} {self.path}\n")
         return self.scale
 
 
