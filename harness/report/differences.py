@@ -81,7 +81,7 @@ class GroupTable:
 
 def baseline_pairs(view: RunView, summary: Summary, metric: str) -> pd.DataFrame:
     """Items of a metric beside those of the baseline: method, seed, group, item, value, before, delta."""
-    rows = view.items[(view.items["metric"] == metric) & view.items["value"].notna()]
+    rows = view.table_items[(view.table_items["metric"] == metric) & view.table_items["value"].notna()]
     rows = rows[["method", "seed", "group", "item", "value"]].astype({"seed": str, "group": str, "item": str})
     base = rows[rows["method"] == summary.baseline][["seed", "item", "value"]].rename(columns={"value": "before"})
     joined = rows[rows["method"] != summary.baseline].merge(base, on=["seed", "item"])
@@ -89,7 +89,7 @@ def baseline_pairs(view: RunView, summary: Summary, metric: str) -> pd.DataFrame
 
 
 def with_items(view: RunView, summary: Summary) -> list[Column]:
-    known = set(view.items["metric"].unique())
+    known = set(view.table_items["metric"].unique())
     return [c for c in summary.columns if c.name in known]
 
 

@@ -56,7 +56,7 @@ def page(view: RunView) -> str:
             kicker=kicker(view),
             description=str(view.suite.get("description") or ""),
             compared=compared(view, summary, prompts),
-            warnings=[*map(str, view.warnings), *own_warnings(summary)],
+            warnings=[*map(str, view.warnings), *own_warnings(view, summary)],
             notes=[str(n) for n in view.suite.get("notes") or ()],
             verdicts=verdicts(summary),
             tables=tables,
@@ -130,7 +130,7 @@ def prompts_of(view: RunView, seed: str) -> tuple[str, ...]:
 
 def companion_ids(view: RunView, summary: Summary) -> dict[str, list[str]]:
     """Full ids of each column's companions."""
-    ids = dict(zip(view.scores["metric"].astype(str), view.scores["metric_id"].map(text), strict=True))
+    ids = dict(zip(view.table_scores["metric"].astype(str), view.table_scores["metric_id"].map(text), strict=True))
     return {c.name: [ids.get(n) or n for n in c.companions] for c in summary.columns}
 
 
@@ -172,8 +172,8 @@ def cell_lines(view: RunView) -> list[dict[str, str]]:
 
 
 def breakable(label: object) -> Markup:
-    """The text with permitted breaks after commas, equals signs and underscores, and after dots before a letter."""
-    return Markup(re.sub(r"([,=_]|\.(?=[^\W\d]))", r"\1<wbr>", str(escape(str(label)))))
+    """The text with permitted breaks after commas, equals signs, underscores and at signs, and dots before a letter."""
+    return Markup(re.sub(r"([,=_@]|\.(?=[^\W\d]))", r"\1<wbr>", str(escape(str(label)))))
 
 
 def emphasise(sentence: str, subject: str) -> Markup:

@@ -20,7 +20,7 @@ def markdown(view: RunView) -> str:
     """The document, ending in a newline."""
     summary = summarise(view)
     parts = [f"# {safe(view.title)}", safe(compared(view, summary, ()))]
-    if warnings := [*map(str, view.warnings), *own_warnings(summary)]:
+    if warnings := [*map(str, view.warnings), *own_warnings(view, summary)]:
         parts.append("\n".join(["**To know before reading on**", "", *(f"- {safe(w)}" for w in warnings)]))
     if said := verdicts(summary):
         parts.append("\n".join(f"- {safe(v.sentence)}" for v in said))

@@ -46,17 +46,16 @@ def compared(view: RunView, summary: Summary, prompts: Sequence[str]) -> str:
     return f"{sentence}. {count_text(max(images))} images a method over {per}; every method starts from the same noise."
 
 
-def own_warnings(summary: Summary) -> list[str]:
-    """What the frames themselves say must be known: missing cells and inert rows."""
+def own_warnings(view: RunView, summary: Summary) -> list[str]:
+    """What the frames themselves say must be known, of rows that no warning of the run begins with."""
+    rows = [r for r in summary.rows if not any(str(w).startswith(r.label) for w in view.warnings)]
     found = []
-    planned, done = sum(r.planned for r in summary.rows), sum(r.done for r in summary.rows)
-    if done < planned:
-        which = [f"{r.label} ({', '.join(dict.fromkeys(g[1] for g in r.gaps))})" for r in summary.rows if r.gaps]
-        verb = "has" if planned - done == 1 else "have"
-        found.append(
-            f"{planned - done} of {planned} cells {verb} no result: {listed(which)}. No average is taken over a gap."
-        )
-    if inert := [r.label for r in summary.rows if r.inert]:
+    if gaps := [r for r in rows if r.gaps]:
+        missing, planned = sum(len(r.gaps) for r in gaps), sum(r.planned for r in summary.rows)
+        which = [f"{r.label} ({', '.join(dict.fromkeys(g[1] for g in r.gaps))})" for r in gaps]
+        verb = "has" if missing == 1 else "have"
+        found.append(f"{missing} of {planned} cells {verb} no result: {listed(which)}. No average is taken over a gap.")
+    if inert := [r.label for r in rows if r.inert]:
         verb = "is" if len(inert) == 1 else "are"
         found.append(f"{listed(inert)} {verb} inert: the output equals that of the base model. Shown, not ranked.")
     return found

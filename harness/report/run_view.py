@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -60,9 +61,9 @@ class RunView:
     """One run as the report sees it.
 
     suite        the resolved suite. Read: suite, version, title, description, task, model, data, seeds, compare_to,
-                 primary (metric names), metrics (names, or mappings with name, title, help, ideal), methods (labels in
-                 order, or mappings with label, title, paper, code, licence, preset, help), notes (what was not shown).
-                 All optional except suite.
+                 primary (metric names), metrics (names, or mappings with name, id, estimator, ideal, help, source),
+                 methods (labels in order, or mappings with label, title, paper, code, licence, preset, help), notes
+                 (what was not shown). All optional except suite.
     provenance   nested mapping of plain values, printed as it is
     warnings     sentences, shown on top
     scores       columns SCORES; rows with seed "all" are the aggregates; `method` is the row's label
@@ -100,7 +101,7 @@ class RunView:
                     f"frame {name} lacks the columns {', '.join(missing)}; it has {', '.join(frame.columns)}"
                 )
         refuse_repeats(self.scores)
-        refuse_mixed_protocols(self.scores)
+        refuse_mixed_protocols(self.table_scores)
 
     @property
     def name(self) -> str:
@@ -118,10 +119,52 @@ class RunView:
             return tuple(str(s) for s in stated)
         return tuple(dict.fromkeys(str(s) for s in self.cells["seed"]))
 
+    @cached_property
+    def column_names(self) -> Mapping[tuple[str, str], str]:
+        """(metric, metric id) → name of its column, where a suite asks for one metric with several options."""
+        return column_names(self.scores)
+
+    @cached_property
+    def table_scores(self) -> pd.DataFrame:
+        """The scores with `metric` as the name of its column."""
+        return renamed(self.scores, self.column_names)
+
+    @cached_property
+    def table_items(self) -> pd.DataFrame:
+        """The items with `metric` as the name of its column."""
+        return renamed(self.items, self.column_names)
+
+
+def column_names(scores: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Names for metrics that one method carries under several ids: the metric with the fields that differ.
+
+    `precision.avatars[k=3,v=1]` and `…[k=5,v=1]` become "precision.avatars k=3" and "precision.avatars k=5".
+    """
+    named = scores[scores["metric_id"].notna()][["method", "seed", "metric", "metric_id"]].astype(str)
+    counts = named.drop_duplicates().groupby(["method", "seed", "metric"], sort=False).size().reset_index(name="ids")
+    several = list(dict.fromkeys(counts[counts["ids"] > 1]["metric"].astype(str)))
+    found: dict[tuple[str, str], str] = {}
+    for metric in several:
+        ids = list(dict.fromkeys(named[named["metric"] == metric]["metric_id"]))
+        fields = [id_fields(i.rpartition("]")[0] + "]") for i in ids]
+        differ = [k for k in {**fields[0], **fields[-1]} if len({f.get(k) for f in fields}) > 1]
+        for metric_id, own in zip(ids, fields, strict=True):
+            suffix = metric_id.rpartition("]")[2]  # of a companion: the id of its metric, then its name
+            marks = ",".join(f"{k}={own[k]}" for k in differ if k in own)
+            found[metric, metric_id] = f"{metric.removesuffix(suffix)} {marks}{suffix}"
+    return found
+
+
+def renamed(frame: pd.DataFrame, names: Mapping[tuple[str, str], str]) -> pd.DataFrame:
+    if not names:
+        return frame
+    pairs = zip(frame["metric"].astype(str), frame["metric_id"].astype(str), strict=True)
+    return frame.assign(metric=[names.get(pair, pair[0]) for pair in pairs])
+
 
 def refuse_repeats(scores: pd.DataFrame) -> None:
-    """Raises BadFrame when two rows answer for the same (method, seed, metric)."""
-    key = ["method", "seed", "metric"]
+    """Raises BadFrame when two rows answer for the same (method, seed, metric id)."""
+    key = ["method", "seed", "metric", "metric_id"]
     twice = scores[scores.duplicated(key, keep=False)]
     if len(twice):
         first = twice.iloc[0]

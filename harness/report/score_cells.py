@@ -171,7 +171,7 @@ def note_of(entry: Entry) -> str:
     if (d := entry.delta) is not None:
         parts.append(f"against {d.against}" + (f": p {equals(d.p)}" if d.p is not None else ""))
         parts.append(f"p after Holm {equals(d.p_holm)}" if d.p_holm is not None else "")
-    return "\n".join(p for p in parts if p)
+    return "\n".join(p for p in (*parts, entry.reason) if p)
 
 
 def cost_cells(row: Row, base: Row | None) -> tuple[CostCell, ...]:
@@ -192,8 +192,9 @@ def cost_cells(row: Row, base: Row | None) -> tuple[CostCell, ...]:
 def seed_lines(view: RunView, summary: Summary) -> list[tuple[Row, list[list[tuple[str, Shown | None, str]]]]]:
     """Per row and metric the value of each seed, or its status; empty when the frame has no rows by seed."""
     found: dict[tuple[str, str, str], Entry] = {}
-    for values in view.scores[view.scores["seed"].astype(str) != AGGREGATE].itertuples(index=False, name=None):
-        record = dict(zip(view.scores.columns, values, strict=True))
+    scores = view.table_scores
+    for values in scores[scores["seed"].astype(str) != AGGREGATE].itertuples(index=False, name=None):
+        record = dict(zip(scores.columns, values, strict=True))
         entry = entry_of(record)
         found[entry.method, entry.metric, str(record["seed"])] = entry
     if not found:

@@ -6,7 +6,7 @@ HTML, Markdown and the terminal draw this one object, so they cannot disagree.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,8 +34,9 @@ class Column:
     primary: bool
     n: int | None
     companions: tuple[str, ...]
-    title: str = ""
+    estimator: str = ""
     help: str = ""
+    source: str = ""
     ci_methods: tuple[str, ...] = ()
 
 
@@ -114,7 +115,8 @@ class Summary:
 
 def summarise(view: RunView) -> Summary:
     """The table of the run's aggregate rows."""
-    records = [dict(zip(view.scores.columns, r, strict=True)) for r in view.scores.itertuples(index=False, name=None)]
+    scores = view.table_scores
+    records = [dict(zip(scores.columns, r, strict=True)) for r in scores.itertuples(index=False, name=None)]
     aggregate = [r for r in records if str(r["seed"]) == AGGREGATE]
     entries = {(e.method, e.metric): e for e in map(entry_of, aggregate)}
     columns = columns_of(view, aggregate, entries)
@@ -154,9 +156,13 @@ def baseline_of(view: RunView, entries: Iterable[Entry]) -> str:
 
 
 def metric_entries(view: RunView) -> dict[str, Mapping[str, Any]]:
-    """The suite's metrics by name, in order, with whatever else it says about them."""
-    stated = view.suite.get("metrics") or ()
-    return {(m if isinstance(m, str) else str(m.get("name"))): ({} if isinstance(m, str) else m) for m in stated}
+    """The suite's metrics by the name of their column, in order, with whatever else it says about them."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for stated in view.suite.get("metrics") or ():
+        about = {"name": stated} if isinstance(stated, str) else stated
+        name = str(about.get("name"))
+        found[view.column_names.get((name, str(about.get("id"))), name)] = about
+    return found
 
 
 def columns_of(
@@ -164,9 +170,11 @@ def columns_of(
 ) -> tuple[Column, ...]:
     stated = metric_entries(view)
     names = list(dict.fromkeys(text(r["metric"]) for r in records))
-    asked = set(stated) | set(map(str, view.suite.get("primary") or ()))
-    parent = {n: p for n in names if n not in asked and (p := parent_of(n, names))}
-    primary = [str(m) for m in view.suite.get("primary") or () if str(m) in names]
+    wanted = [str(m) for m in view.suite.get("primary") or ()]
+    origin = {column: metric for (metric, _), column in view.column_names.items()}
+    asked = set(stated) | set(wanted)
+    parent = {n: p for n in names if n not in asked and (p := parent_of(n, names, asked))}
+    primary = [n for m in wanted for n in names if origin.get(n, n) == m]
     order = [*primary, *(n for n in [*stated, *names] if n in names and n not in primary and n not in parent)]
     first: dict[str, Mapping[str, Any]] = {}
     for record in records:
@@ -188,18 +196,23 @@ def columns_of(
                 primary=name in primary or not primary,
                 n=counts.pop() if len(counts) == 1 else None,
                 companions=tuple(n for n, p in parent.items() if p == name),
-                title=str(about.get("title") or ""),
+                estimator=str(about.get("estimator") or ""),
                 help=str(about.get("help") or ""),
+                source=str(about.get("source") or ""),
                 ci_methods=tuple(dict.fromkeys(e.ci_method for e in scored if e.ci_method)),
             )
         )
     return tuple(columns)
 
 
-def parent_of(name: str, names: Sequence[str]) -> str | None:
-    """The topmost metric of which `name` is a companion: `precision.avatars` for `precision.avatars.same`."""
+def parent_of(name: str, names: Sequence[str], asked: Collection[str] = ()) -> str | None:
+    """The metric of which `name` is a companion: `precision.avatars` for `precision.avatars.same`.
+
+    The nearest one that the suite asks for; where it asks for none of them, the topmost.
+    """
     above = [n for n in names if name.startswith(n + ".")]
-    return min(above, key=len) if above else None
+    wanted = [n for n in above if n in asked]
+    return max(wanted, key=len) if wanted else min(above, key=len, default=None)
 
 
 def direction_of(word: str) -> Direction:

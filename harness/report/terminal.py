@@ -72,7 +72,7 @@ def summary_table(view: RunView, *, all_metrics: bool = False, sentences: bool =
     """The run's table: primary metrics, or all of them; with the verdict sentences below it when asked."""
     summary = summarise(view)
     said = tuple((v.sentence, v.kind) for v in verdicts(summary)) if sentences else ()
-    warnings = (*map(str, view.warnings), *own_warnings(summary))
+    warnings = (*map(str, view.warnings), *own_warnings(view, summary))
     return SummaryTable(summary, summary.columns if all_metrics else summary.primary or summary.columns, said, warnings)
 
 

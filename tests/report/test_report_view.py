@@ -11,8 +11,9 @@ import pytest
 from harness.report.curves import pareto
 from harness.report.entries import Clarity, Delta, Direction, Entry, Tone, entry_of, relative, tone
 from harness.report.grids import BUDGET, data_uri, gallery, spread, strip
+from harness.report.narration import own_warnings
 from harness.report.run_view import COMPARISONS, BadFrame, GridImages, MixedProtocols, differing_fields, id_fields
-from harness.report.summary import summarise
+from harness.report.summary import parent_of, summarise
 from harness.report.svg import Axis, axis_over
 from harness.report.verdicts import Kind, verdicts
 
@@ -172,3 +173,34 @@ def test_large_images_become_small_jpegs():
 def test_chosen_prompts_are_spread_over_all():
     assert spread(range(10), 3) == [0, 4, 9]
     assert spread([1, 2], 5) == [1, 2]
+
+
+def test_one_metric_with_two_options_gets_two_columns_named_by_what_differs(view):
+    scores = view.scores.copy()
+    more = scores[scores["metric"].str.startswith("recall.avatars")].copy()
+    for frame, k in ((scores, "k=3"), (more, "k=5")):
+        same = frame["metric"] == "recall.avatars.same"
+        frame.loc[same, "metric_id"] = metric_id_of(frame).replace("k=3", k) + ".same"
+        frame["metric_id"] = frame["metric_id"].str.replace("k=3", k)
+    both = replace(view, scores=pd.concat([scores, more], ignore_index=True))
+    columns = {c.name: c for c in summarise(both).columns}
+    assert {"recall.avatars k=3", "recall.avatars k=5"} < set(columns)
+    assert "recall.avatars" not in columns
+    assert columns["recall.avatars k=5"].companions == ("recall.avatars k=5.same",)
+    assert columns["recall.avatars k=5"].primary
+
+
+def metric_id_of(frame):
+    return str(frame[frame["metric"] == "recall.avatars"]["metric_id"].iloc[0])
+
+
+def test_a_companion_belongs_to_the_nearest_metric_that_the_suite_asks_for():
+    names = ["vendi.a", "vendi.a.prompt", "vendi.a.prompt.null", "vendi.a.jack"]
+    assert parent_of("vendi.a.prompt.null", names, {"vendi.a", "vendi.a.prompt"}) == "vendi.a.prompt"
+    assert parent_of("vendi.a.jack", names, {"vendi.a", "vendi.a.prompt"}) == "vendi.a"
+    assert parent_of("vendi.a.prompt.null", names) == "vendi.a"
+
+
+def test_a_row_that_a_warning_begins_with_is_not_warned_of_again(view):
+    told = replace(view, warnings=("particle_guidance changed nothing.",))
+    assert [w.split(" ")[0] for w in own_warnings(told, summarise(told))] == ["1"]
