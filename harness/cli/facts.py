@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from harness.options import options_of, plain
+from harness.options import OptionError, build, options_of, plain
 
 Facts = Iterator[tuple[str, str]]
 
@@ -40,13 +40,13 @@ def _metric(cls: Any, bound: Mapping[str, str]) -> Facts:
     yield "direction", f"{cls.direction.value}{ideal}"
     yield "estimator", cls.estimator.value
     yield "version", str(cls.version)
-    needs = None
-    if not any(o.required and o.name not in bound for o in options_of(cls)):
-        made = cls(**bound)
-        needs = made.needs()
+    try:
+        made = build(cls, {}, **bound)
+    except OptionError as error:  # it has parameters without a default
+        yield "needs", "; ".join(p.message for p in error.problems)
+    else:
         yield "id", str(made.identify())
-    if needs:
-        yield "needs", "; ".join(f"{n.role} {n.kind}{f' ({n.name})' if n.name else ''}" for n in needs)
+        yield "needs", "; ".join(f"{n.role} {n.kind}{f' ({n.name})' if n.name else ''}" for n in made.needs())
     if cls.source:
         yield "source", cls.source
 
