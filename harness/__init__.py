@@ -1,10 +1,10 @@
 """A benchmark harness for what is done to generative models after training.
 
-    import harness
-    suite = harness.load_suite("quickstart")          # a path, or the name of a shipped suite
-    print(harness.plan(suite).cells)                  # touches no weights
-    run = harness.run(suite, out="runs/quickstart")   # executes, scores, reports; resumes what is there
-    run.scores, run.items, run.cells                  # DataFrames
+import harness
+suite = harness.load_suite("quickstart")          # a path, or the name of a shipped suite
+print(harness.plan(suite).cells)                  # touches no weights
+run = harness.run(suite, out="runs/quickstart")   # executes, scores, reports; resumes what is there
+run.scores, run.items, run.cells                  # DataFrames
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ class AvatarsForPrompts(ImageSet):
 
     per_prompt: int = option(50, unit="images", at_least=2)
     distribution: Literal["declared", "training"] = option(
-        "training", help="training: what the shipped model saw, planted bias included; declared: every class as declared"
+        "training",
+        help="training: what the shipped model saw, planted bias included; declared: every class as declared",
     )
     seed: int = option(1_000, help="key of the renders; no training portrait shares it")
 

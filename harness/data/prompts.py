@@ -14,9 +14,7 @@ WORLDS = {"avatars": "harness.worlds.avatars.prompts", "digits": "harness.worlds
 def prompt_sets() -> tuple[str, ...]:
     """The named sets, as "world/set"."""
     return tuple(
-        f"{world}/{name}"
-        for world, module in WORLDS.items()
-        for name in importlib.import_module(module).PROMPT_SETS
+        f"{world}/{name}" for world, module in WORLDS.items() for name in importlib.import_module(module).PROMPT_SETS
     )
 
 

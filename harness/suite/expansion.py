@@ -16,6 +16,7 @@ from typing import Any
 
 from harness.data.image_set import ImageSet
 from harness.engine.cell import Cell, Part, PlannedCell, canonical
+from harness.engine.components import outside_of
 from harness.metrics.metric import Metric
 from harness.models.model import MissingWeights, Model
 from harness.options import nearest, params_of, plain
@@ -59,13 +60,16 @@ def plan(loaded: LoadedSuite, only: Sequence[str] = ()) -> Plan:
     task, model = _task_part(loaded.task), _model_part(loaded)
     data = {role: _data_part(found, loaded.task.texts()) for role, found in loaded.image_sets.items()}
     libraries = library_versions()
+    outside = {"task": outside_of(loaded.task), "model": outside_of(loaded.model)}
     cells = []
     for row, point in chosen:
         method = Part(point.method.name, point.method.version, params_of(point.method, in_id_only=True))
         reads = {role: data[role] for role in point.reads}
+        sets = {f"data {role}": outside_of(loaded.image_sets[role]) for role in point.reads}
+        beside = {k: v for k, v in {**outside, "method": outside_of(point.method), **sets}.items() if v}
         for seed in loaded.suite.seeds:
             cell = Cell(task, model, method, loaded.suite.split, seed, reads, libraries)
-            cells.append(PlannedCell(cell, point.label, row.role, dict(point.values)))
+            cells.append(PlannedCell(cell, point.label, row.role, dict(point.values), beside))
     return Plan(
         suite=loaded.suite,
         task=loaded.task,

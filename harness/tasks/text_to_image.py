@@ -31,7 +31,9 @@ SHARD_ITEMS = 64
 class TextToImage(Task):
     """Options of the task; `items` are ordered by prompt, then sample."""
 
-    prompts: str | tuple[str, ...] = option(help="named prompt set (harness list data), .txt file, or a list of texts")
+    prompts: str | tuple[str, ...] = option(
+        help="named prompt set, .txt file, or a list of texts; identified by its texts", in_id=False
+    )
     images_per_prompt: int = option(8, unit="images", at_least=1, help="samples of each prompt")
     group_size: int | None = option(None, unit="images", at_least=1, help="coupled group; default: all of a prompt")
     first: int | None = option(None, unit="prompts", at_least=1, help="only the first so many prompts of the set")
@@ -93,7 +95,9 @@ class TextToImage(Task):
 
     def _images(self, role: str, context: RunContext) -> NDArray[np.uint8]:
         if role not in context.image_sets:
-            raise ValueError(f"the method asks for the image set {role!r}, which the suite's data section does not name")
+            raise ValueError(
+                f"the method asks for the image set {role!r}, which the suite's data section does not name"
+            )
         return context.image_sets[role].load(self._texts).images
 
     def run(self, model: Any, method: Method, seed: int, shard: Shard, context: RunContext) -> ShardResult:
@@ -101,9 +105,7 @@ class TextToImage(Task):
 
         assert isinstance(method, Sampling)
         groups = self._groups(seed, shard)
-        samples = sample(
-            model, method, groups, seed=seed, micro_batch=context.micro_batch, progress=context.progress
-        )
+        samples = sample(model, method, groups, seed=seed, micro_batch=context.micro_batch, progress=context.progress)
         return _result(samples, groups)
 
     def _groups(self, seed: int, shard: Shard) -> list[Group]:
