@@ -220,8 +220,8 @@ class _Checker:
                 complete = False
                 continue
             self._fed(made, path, task, image_sets)
-            if made.name in {m.name for m in metrics}:
-                self.add(path, f"a second {what}: in one suite a metric's name stands for one protocol")
+            if made in metrics:
+                self.add(path, f"{what} stands twice with the same parameters")
             metrics.append(made)
             flagged += [entry.name] if entry.primary else []
         return tuple(metrics), self._primary(metrics, flagged, complete)

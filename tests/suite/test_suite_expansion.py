@@ -107,6 +107,14 @@ def test_primary_is_a_list_a_flag_or_everything(write: Write) -> None:
     assert primary({"fd.avatars,": "{name: fd.avatars, primary: true},"}) == ("fd.avatars",)
 
 
+def test_a_metric_may_stand_twice_with_different_parameters(write: Write) -> None:
+    loaded = load_suite(write({"vendi.avatars]": "vendi.avatars, {name: vendi.avatars, q: 2}]"}))
+    assert len({str(m.identify()) for m in loaded.metrics}) == 3
+    again = load_suite(write(resolved_yaml(loaded), name="resolved.yaml"))
+    assert again.metrics == loaded.metrics
+    assert loaded.primary == ("fd.avatars", "vendi.avatars")
+
+
 def test_adding_a_method_a_metric_or_a_seed_changes_no_other_address(write: Write) -> None:
     before = addresses(load_suite(write()))
     changes = {

@@ -278,7 +278,7 @@ mine.yaml:11:30: method 'spell': protected names the data role 'protected', whic
     "a metric twice": (
         {"vendi.avatars]": "{name: fd.avatars}]"},
         """\
-mine.yaml:13:23: a second metric 'fd.avatars': in one suite a metric's name stands for one protocol
+mine.yaml:13:23: metric 'fd.avatars' stands twice with the same parameters
     metrics: [fd.avatars, {name: fd.avatars}]
                           ^""",
     ),
