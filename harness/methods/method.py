@@ -75,6 +75,7 @@ class Step:
     timestep  the scheduler's own
     time      normalised time in [0, 1], 1 = noise: timestep / num_train_timesteps for VP schedules, u for flows
     a, b      signal and noise scale of the latent as the method sees it (flows: a = 1-u, b = u)
+    stage     0, or 1 for the second evaluation of a second-order solver's step
     """
 
     index: int
@@ -83,6 +84,7 @@ class Step:
     time: float
     a: float
     b: float
+    stage: int = 0
 
     @property
     def sigma(self) -> float:

@@ -1,11 +1,11 @@
 """Sparse repellency: push the expected clean sample out of balls around given points, only when it is inside one.
 
 Δ = Σ_k relu(r/‖x0 - z_k‖ - 1)(x0 - z_k);  x0 ← x0 + λ Δ, λ = 1.6.  The z_k are a protected set (static), the other
-items of the group at the same step, and finished images of earlier groups of the prompt (dynamic). After guidance, at
-both stages of second-order solvers. Source: arXiv 2410.06025 (no authors' code; formulas by a secondary source);
-generation.md section 5. Ours: without a radius it is a quantile of base-model distances at the end of sampling: between
-samples of one prompt for group and history, from a sample to its nearest protected point for the protected set (so the
-quantile is the base model's in-shield rate); a point exactly on a centre gets a keyed random direction and is counted.
+items of the group at the same step, and finished images of earlier groups of the prompt (dynamic). After guidance.
+Source: arXiv 2410.06025 (no authors' code; formulas by a secondary source); generation.md section 5. Ours: without a
+radius it is a quantile of base-model distances at the end of sampling: between samples of one prompt for group and
+history, from a sample to its nearest protected point for the protected set (so the quantile is the base model's
+in-shield rate); a point exactly on a centre gets a keyed random direction and is counted.
 Closed forms: one ball, λ 1: lands at r; λ: d + λ (r - d); a pair: d + 2 λ (r - d); two opposite balls cancel (counted);
 radius 0, or no ball entered: untouched bit for bit; permuting a group permutes the result.
 """
@@ -31,6 +31,13 @@ class Among(StrEnum):
     NOTHING = "nothing"
     GROUP = "group"
     HISTORY = "history"
+
+
+class Stages(StrEnum):
+    """Evaluations of a second-order step that are corrected."""
+
+    BOTH = "both"
+    FIRST = "first"
 
 
 @method(
@@ -68,6 +75,9 @@ class Spell(Sampling):
     overcompensation: float = option(1.6, unit="1", at_least=0.0, help="λ", source="arXiv 2410.06025 (secondary)")
     sigma_min: float = option(0.0, unit="σ = b/a", at_least=0.0, help="active above", source="paper: all steps")
     sigma_max: float | None = option(None, unit="σ = b/a", above=0.0, help="active up to", source="paper: all steps")
+    apply_at: Stages = option(
+        Stages.BOTH, help="stages of a second-order solver that are corrected", source="ours; the paper is silent"
+    )
     pilot: int = option(8, unit="samples a prompt", at_least=2, help="base samples for the quantile", source="ours")
     centres: Any = field(default=None, repr=False, compare=False)  # (K, D) float32 latents, set by prepare
 
@@ -98,6 +108,8 @@ class Spell(Sampling):
                 for name, radius in (("radius", self.radius), ("radius.protected", self.radius_protected)):
                     if radius is not None:
                         group.log(name, 0, radius)
+        if step.stage and self.apply_at == Stages.FIRST:
+            return x0s
         if step.sigma <= self.sigma_min or (self.sigma_max is not None and step.sigma > self.sigma_max):
             return x0s
         flat = [x0.flatten(1).float() for x0 in x0s]

@@ -61,6 +61,7 @@ def sample(
     """Images of all groups under one method.
 
     steps, guidance   default to the model's
+    micro_batch       items a network call at most
     progress   called with the number of items finished, fractions for work under way
     purpose    of the initial noise: "calibration" for pilot draws
     Raises OutOfMemory when one item does not fit, ValueError on groups of another seed.
@@ -83,7 +84,6 @@ def sample(
         batches,
         seed,
         purpose,
-        sum(map(len, groups)),
         progress or (lambda _: None),
     )
     try:
@@ -130,7 +130,6 @@ class _Run:
     batches: MicroBatches
     seed: int
     purpose: keys.Purpose
-    total: int
     progress: Callable[[float], None]
     done: float = 0.0
 

@@ -141,7 +141,8 @@ def from_set(scheduler: Any, scaling: Scaling, *, eta: float = 0.0) -> Timetable
         t = float(times[i])
         a, b = _scales(scheduler, scaling, i, t)
         time = b if scaling is Scaling.FLOW else t / train
-        steps.append(Step(index=i, count=len(times), timestep=t, time=time, a=a, b=b))
+        stage = i % 2 if isinstance_of(scheduler, "HeunDiscreteScheduler") else 0
+        steps.append(Step(index=i, count=len(times), timestep=t, time=time, a=a, b=b, stage=stage))
     flow = scaling is Scaling.FLOW
     prediction = Prediction.FLOW if flow else Prediction(scheduler.config.prediction_type)
     return Timetable(scheduler, scaling, prediction, tuple(steps), times, eta)

@@ -181,6 +181,14 @@ def test_the_gate_is_open_below_and_closed_above(sigma: float, active: bool) -> 
     assert torch.equal(moved, x) != active
 
 
+@pytest.mark.parametrize(("apply_at", "moves"), [("both", [True, True]), ("first", [True, False])])
+def test_second_stages_are_corrected_unless_told_otherwise(apply_at: str, moves: list[bool]) -> None:
+    x = _points(2, "x")
+    for stage, expected in enumerate(moves):
+        step = Step(1, 5, 900.0, 0.9, 0.1, 0.995, stage)
+        assert torch.equal(_moved(x, step=step, radius=100.0, apply_at=apply_at), x) != expected
+
+
 # --- radii --------------------------------------------------------------------------------------------------------
 
 

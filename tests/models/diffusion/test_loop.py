@@ -57,6 +57,16 @@ def test_the_remainder_is_padded_to_the_micro_batch_and_dropped(toy: Any, make_g
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("count", "size"), [(3, 8), (9, 16), (16, 16), (40, 32)])
+def test_few_items_are_padded_to_a_power_of_two_not_to_the_limit(
+    toy: Any, make_groups: Groups, count: int, size: int
+) -> None:
+    model = toy()
+    samples = sample(model, Plain(), make_groups(1, count), seed=7, micro_batch=32, guidance=1.0)
+    assert set(model.batches) == {size}
+    assert samples.micro_batch == 32
+
+
 def test_the_same_seed_gives_the_same_bytes_whatever_the_global_state(tiny_model: Any, make_groups: Groups) -> None:
     before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002 - that it is untouched is the point
     first = sample(tiny_model(), Plain(), make_groups(), seed=7, micro_batch=4)
@@ -278,6 +288,7 @@ def test_the_latent_hook_is_not_called_in_the_middle_of_a_second_order_step(tiny
 
     sample(tiny_model("sd", "heun"), Count(), [Group(7, 0, "hat", 0, (0,))], seed=7, steps=3, micro_batch=1)
     assert [c for c in calls if c < 100] == [0, 1, 2, 3, 4]  # corrections at both stages
+    assert [s.stage for s in tiny_model("sd", "heun").timetable(3).steps] == [0, 1, 0, 1, 0]
     assert [c for c in calls if c >= 100] == [101, 103, 104]
 
 
