@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from textwrap import shorten
 from typing import Any
 
 from harness.options import OptionError, build, options_of, plain
@@ -71,7 +72,7 @@ def _model(cls: Any) -> Facts:
     card: Mapping[str, Any] = made.card() if hasattr(made, "card") else {}
     for key in ("parameters", "seed", "trained_on", "device", "measured"):
         if (value := card.get(key)) is not None:
-            yield key.replace("_", " "), flat(value)
+            yield key.replace("_", " "), shorten(flat(value), 300, placeholder=" … (card.json has the rest)")
 
 
 def _data(cls: Any) -> Facts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated, Any
 
@@ -27,32 +28,32 @@ class Verbs(TyperGroup):
         except BrokenPipeError:
             sys.stderr.close()
             raise typer.Exit(FAILED) from None
-        except (ValueError, OSError, LookupError, ImportError, BadInput) as error:
+        except Exception as error:
             if not _explain(error):
                 raise
             raise typer.Exit(BAD_INPUT) from None
 
 
 def _explain(error: Exception) -> bool:
-    """Says what is wrong, when the error is one that is made for users."""
+    """Says what is wrong, when the error is one that is made for users: the project's own, or a disk that refuses."""
+    refused = isinstance(error, OSError) and error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC}
+    if not refused and not type(error).__module__.startswith("harness."):
+        return False
     from rich.text import Text
 
     from harness.cli.output import show_error, show_problems
-    from harness.engine.devices import NoSuchDevice
-    from harness.models.model import MissingWeights
-    from harness.registry import BrokenEntry, UnknownName
-    from harness.runs import NotARun
     from harness.suite.errors import SuiteError
 
     if isinstance(error, SuiteError):
         show_problems(error.problems)
     elif isinstance(error, BadInput):
-        text = "\n".join(error.lines)
-        show_error(error.title, Text(text), "\n".join((error.title, *error.lines)))
-    elif isinstance(error, MissingWeights | UnknownName | BrokenEntry | NotARun | NoSuchDevice):
-        show_error("bad input", Text(str(error)), str(error))
+        show_error(error.title, Text("\n".join(error.lines)), "\n".join((error.title, *error.lines)))
+    elif refused:
+        assert isinstance(error, OSError)
+        text = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+        show_error("cannot be written or read", Text(text), text)
     else:
-        return False
+        show_error("bad input", Text(str(error)), str(error))
     return True
 
 

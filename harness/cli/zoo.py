@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -93,13 +94,25 @@ def verdict(entry: ZooEntry) -> dict[str, Any]:
     return {"name": entry.name, "ok": True, "detail": f"{len(files)} files as on the card"}
 
 
-@app.command("train")
-def train(name: Name) -> None:
-    """Run the recipe of a shipped model again. Takes minutes to hours and replaces the files in the package."""
+@app.command("train", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def train(
+    context: typer.Context,
+    name: Name,
+    out_: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where to write. [dim]default: over the shipped files[/]"),
+    ] = None,
+) -> None:
+    """Run the recipe of a shipped model again: minutes to hours.
+
+    Further options go to the recipe: --steps N, --device cuda, … ([cyan]python -m RECIPE --help[/] names them).
+    """
     import subprocess
     import sys
 
     entry = known(name)
-    err().print(f"[dim]{entry.recipe} →[/] {entry.directory.name}")
-    if code := subprocess.run([sys.executable, "-m", entry.recipe], check=False).returncode:
+    target = entry.directory if out_ is None else out_
+    err().print(f"[dim]{entry.recipe} →[/] {target}", soft_wrap=True)
+    command = [sys.executable, "-m", entry.recipe, "--out", str(target), *context.args]
+    if code := subprocess.run(command, check=False).returncode:
         raise BadInput(f"the recipe of {name} ended with exit code {code}", "its messages are above")

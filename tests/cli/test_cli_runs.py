@@ -141,6 +141,19 @@ def test_a_device_that_is_not_here_is_bad_input(call: Call, engine: Engine) -> N
     assert "device cuda:9 is not here" in result.stderr
 
 
+def test_a_disk_that_refuses_is_said_without_a_traceback(call: Call, engine: Engine) -> None:
+    engine.error = PermissionError(13, "Permission denied", "/somewhere/run.json")
+    result = call("run", "small.yaml")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == "/somewhere/run.json: Permission denied"
+
+
+def test_a_fault_of_the_harness_is_not_called_bad_input(call: Call, engine: Engine) -> None:
+    engine.error = ZeroDivisionError("a bug")
+    result = call("run", "small.yaml")
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
 def test_json_is_one_document_and_nothing_else(call: Call, engine: Engine) -> None:
     engine.failed = ("iid seed 0: failed: ValueError: no",)
     result = call("run", "small.yaml", "--json")

@@ -190,8 +190,8 @@ def test_training_runs_the_recipe(call: Call, monkeypatch: pytest.MonkeyPatch) -
         return subprocess.CompletedProcess(command, len(seen) - 1)
 
     monkeypatch.setattr(subprocess, "run", run)
-    assert call("zoo", "train", "avatars-sd").exit_code == 0
-    assert seen[0][1:] == ["-m", "harness.worlds.recipes.avatars_sd"]
+    assert call("zoo", "train", "avatars-sd", "--out", "here", "--steps", "3").exit_code == 0
+    assert seen[0][1:] == ["-m", "harness.worlds.recipes.avatars_sd", "--out", "here", "--steps", "3"]
     result = call("zoo", "train", "avatars-sd")
     assert result.exit_code == 2
     assert "ended with exit code 1" in result.stderr
