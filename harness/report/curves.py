@@ -18,6 +18,15 @@ MOST_AXES = 6  # metrics offered as axes of the trade-off plot: 30 drawings
 
 
 @dataclass(frozen=True)
+class Key:
+    """A line of a legend: what has this color, and the role that chooses its mark."""
+
+    name: str
+    color: str
+    role: str
+
+
+@dataclass(frozen=True)
 class Curve:
     """One panel: a metric over a swept parameter."""
 
@@ -25,6 +34,7 @@ class Curve:
     parameter: str
     column: Column
     drawing: Markup
+    lines: tuple[Key, ...]
 
 
 @dataclass(frozen=True)
@@ -44,10 +54,12 @@ def curves(summary: Summary) -> tuple[Curve, ...]:
         for parameter in dict.fromkeys(k for r in rows for k in r.point):
             values = [number(r.point.get(parameter)) for r in rows]
             if all(v is not None for v in values) and len(set(values)) > 1:
+                names = line_names(rows, parameter)
+                lines = tuple(Key(n, f"var(--s{i % SERIES})", "method") for i, n in enumerate(names))
                 for column in summary.columns:
                     drawing = curve(summary, column, rows, parameter)
                     if drawing is not None:
-                        found.append(Curve(family, parameter, column, drawing))
+                        found.append(Curve(family, parameter, column, drawing, lines))
     return tuple(found)
 
 
@@ -65,10 +77,9 @@ def curve(summary: Summary, column: Column, rows: Sequence[Row], parameter: str)
     parts = [frame(x_axis, y_axis, 50, 348, 178, 10), label(199, 214, parameter, class_="axis", text_anchor="middle")]
     if base is not None and base.value is not None:
         parts.append(baseline_band(base, summary.baseline, y_axis, 50, 348))
-    lines: dict[str, list[tuple[float, Row, Entry]]] = {}
+    lines: dict[str, list[tuple[float, Row, Entry]]] = {name: [] for name in line_names(rows, parameter)}
     for x, row, entry in scored:
-        rest = ", ".join(f"{k}={v}" for k, v in row.point.items() if k != parameter)
-        lines.setdefault(rest, []).append((x, row, entry))
+        lines[others(row, parameter)].append((x, row, entry))
     for i, line in enumerate(lines.values()):
         color = f"var(--s{i % SERIES})"
         if len(line) > 1:
@@ -88,6 +99,15 @@ def curve(summary: Summary, column: Column, rows: Sequence[Row], parameter: str)
             )
     name = f"{column.name} over {parameter}"
     return tag("svg", join(parts), viewBox="0 0 360 222", role="img", aria_label=name)
+
+
+def others(row: Row, parameter: str) -> str:
+    """The swept parameters besides one, which name the line that a point belongs to."""
+    return ", ".join(f"{k}={v}" for k, v in row.point.items() if k != parameter)
+
+
+def line_names(rows: Sequence[Row], parameter: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(others(r, parameter) for r in rows))
 
 
 def frame(x_axis: Axis, y_axis: Axis, left: float, right: float, bottom: float, top: float) -> Markup:
@@ -229,6 +249,12 @@ def cross(x_axis: Axis, y_axis: Axis, a: Entry, b: Entry, color: str) -> Markup:
     if b.low is not None and b.high is not None:
         parts.append(tag("line", x1=px, x2=px, y1=y_axis(b.low), y2=y_axis(b.high), class_="whisker", stroke=color))
     return join(parts)
+
+
+def legend(summary: Summary) -> tuple[Key, ...]:
+    colors = color_index(summary)
+    first = {r.family: r for r in reversed(summary.rows)}
+    return tuple(Key(f, colors[first[f].label], first[f].role) for f in dict.fromkeys(r.family for r in summary.rows))
 
 
 def color_index(summary: Summary) -> dict[str, str]:

@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 
 from harness.report.activity import traces
 from harness.report.contenders import RULE
-from harness.report.curves import Curve, curves, tradeoffs
+from harness.report.curves import Curve, curves, legend, tradeoffs
 from harness.report.differences import group_tables, pair_panels
 from harness.report.entries import Direction, Tone, number, text
 from harness.report.forest import forests
@@ -67,6 +67,7 @@ def page(view: RunView) -> str:
             gallery=images,
             curves=curves(summary),
             tradeoffs=drawn,
+            legend=legend(summary),
             axes=list({t.x.name: t.x for t in drawn}.values()),
             groups=group_tables(view, summary, prompts),
             panels=panels,

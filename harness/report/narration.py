@@ -27,14 +27,17 @@ def name_of(component: object) -> str:
 def compared(view: RunView, summary: Summary, prompts: Sequence[str]) -> str:
     """What was compared, in words: rows, baseline, model, images and seeds."""
     others = [r for r in summary.rows if r.label != summary.baseline]
-    counts = {role: sum(r.role == role for r in others) for role in ("method", "baseline", "control")}
+    counts = {role: len({r.family for r in others if r.role == role}) for role in ("method", "baseline", "control")}
     words = {
         "method": "method",
         "baseline": "further baseline" if summary.baseline else "baseline",
         "control": "control",
     }
     named = [f"{n} {words[role]}{'s' if n > 1 else ''}" for role, n in counts.items() if n]
-    sentence = listed(named).capitalize() + (f" against {summary.baseline}" if summary.baseline else "")
+    sentence = listed(named).capitalize()
+    if sum(counts.values()) < len(others):
+        sentence += f", in {len(others)} settings,"
+    sentence += f" against {summary.baseline}" if summary.baseline else ""
     if model := name_of(view.suite.get("model")):
         sentence += f" on {model}"
     done = view.cells[view.cells["status"] == "ok"]
