@@ -87,13 +87,15 @@ def foresee(planned: Plan, root: Path) -> dict[str, Any]:
 def _seconds(planned: Plan, store: Any, cached: set[str]) -> dict[str, float]:
     """Address → estimated seconds, for the cells that past ones say something about."""
     from harness.engine.devices import slots
-    from harness.engine.estimate import Estimator
+    from harness.engine.estimate import Estimator, items
 
-    missing = [c.cell for c in planned.cells if c.cell.address not in cached]
+    missing = [c for c in planned.cells if c.cell.address not in cached]
     if not missing:
         return {}
     estimator = Estimator.of(store, slots("auto", 1)[0])
-    return {c.address: s for c in missing if (s := estimator.estimate(c).seconds) is not None}
+    for item in missing:
+        items(item.cell, item.outside)  # counted with the parameters that are in no address
+    return {c.cell.address: s for c in missing if (s := estimator.estimate(c.cell).seconds) is not None}
 
 
 def overview(planned: Plan, forecast: dict[str, Any]) -> list[RenderableType]:

@@ -48,6 +48,14 @@ def test_a_cell_says_everything_that_could_change_its_result(write: Write) -> No
     assert "torch" in cell.libraries
 
 
+def test_what_is_no_identity_is_in_no_address_and_yet_handed_on(write: Write) -> None:
+    found = plan(load_suite(write({"model: toy": "model: {name: toy, absent: false}"}))).cells[0]
+    assert "absent" not in found.cell.model.params
+    assert "prompts" not in found.cell.task.params  # its texts are hashed in the content
+    assert found.outside["task"] == {"prompts": "avatars/open"}
+    assert found.outside["model"] == {"absent": False}
+
+
 def test_a_sweep_becomes_rows_with_labels_and_points(write: Write) -> None:
     sweep = "sweep: {radius_quantile: [0.1, 0.3], among: [group, history]}"
     found = plan(load_suite(write({"radius_quantile: 0.3": f"as: SPELL, {sweep}"})), ["SPELL"])
