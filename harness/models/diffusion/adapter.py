@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.methods.method import Condition
+from harness.models.diffusion.hooks import Condition
 from harness.models.diffusion.timetable import SCHEDULERS, Scaling, Timetable, UnsupportedScheduler, timetable
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from harness.methods.method import Condition, Group, Sampling, Step
+from harness.models.diffusion.hooks import Condition, Group, Hooks, Step
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,7 @@ def runs(weights: Sequence[float]) -> list[tuple[slice, float]]:
 
 
 def conditions_at(
-    method: Sampling,
+    method: Hooks,
     active: frozenset[str],
     step: Step,
     views: Sequence[Group],

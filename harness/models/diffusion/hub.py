@@ -120,9 +120,7 @@ def _shadowed(path: Path) -> bool:
 class Diffusers(Pipeline):
     """`path` names a directory or a hub id; w of `guidance` is the diffusers convention, 1 = conditional model."""
 
-    path: str = option(
-        help="pipeline directory, or hub id (owner/name) already in the local cache", in_id=False
-    )
+    path: str = option(help="pipeline directory, or hub id (owner/name) already in the local cache", in_id=False)
     revision: str | None = option(None, help="commit or tag of a hub id; a commit is the only exact one", in_id=False)
     steps: int | None = option(None, unit="steps", at_least=1, help="scheduler steps", source="diffusers default 50")
     guidance: float | None = option(None, unit="w", help="guidance weight", source="diffusers default 7.5", at_least=0)

@@ -1,4 +1,4 @@
-"""The one denoising loop: ours, over the components of a pipeline, with the hooks of `Sampling` methods.
+"""The one denoising loop: ours, over the components of a pipeline, with hooks for methods.
 
 Order inside a step: network call(s) → guidance → clean-sample correction → score increment → scheduler → latent.
 Network calls go over all items of all given groups in micro-batches; hooks see one group at a time. Only overridden
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from harness import keys
 from harness.data.images import to_uint8
-from harness.methods.method import Condition, Couples, Group, Sampling, Step
 from harness.models.diffusion import noises
 from harness.models.diffusion.adapter import Denoiser
 from harness.models.diffusion.conditioning import Pair, conditions_at, guided, runs, stack
+from harness.models.diffusion.hooks import Condition, Couples, Group, Hooks, Step
 from harness.models.diffusion.microbatch import MicroBatches, is_out_of_memory
 from harness.models.diffusion.prediction import SMALLEST_NOISE, clean, shift_clean, shift_score
 from harness.models.diffusion.samples import Samples
@@ -32,21 +32,23 @@ from harness.models.model import OutOfMemory
 if TYPE_CHECKING:
     from torch import Tensor
 
+__all__ = ["Samples", "active_hooks", "sample"]
+
 HOOKS = ("initial_noise", "condition", "negative", "guidance", "score", "latent", "select")
 
 
-def active_hooks(method: Sampling) -> frozenset[str]:
+def active_hooks(method: Hooks) -> frozenset[str]:
     """The hooks that the method's class overrides."""
     cls = type(method)
-    names = {h for h in HOOKS if getattr(cls, h) is not getattr(Sampling, h)}
-    if cls.clean_sample is not Sampling.clean_sample or cls.clean_samples is not Sampling.clean_samples:
+    names = {h for h in HOOKS if getattr(cls, h) is not getattr(Hooks, h)}
+    if cls.clean_sample is not Hooks.clean_sample or cls.clean_samples is not Hooks.clean_samples:
         names.add("clean_sample")
     return frozenset(names)
 
 
 def sample(
     model: Denoiser,
-    method: Sampling,
+    method: Hooks,
     groups: Sequence[Group],
     *,
     seed: int,
@@ -123,7 +125,7 @@ class _Run:
     """State of one call of `sample`; `facts`, `traces` are by the identity of the caller's group."""
 
     model: Denoiser
-    method: Sampling
+    method: Hooks
     active: frozenset[str]
     count: int
     scale: float

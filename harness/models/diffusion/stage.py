@@ -6,14 +6,13 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.methods.method import Group, Sampling
 from harness.models.diffusion.adapter import Denoiser
+from harness.models.diffusion.hooks import Group, Hooks
 from harness.models.diffusion.loop import sample
 from harness.models.diffusion.microbatch import MicroBatches
 
@@ -24,7 +23,7 @@ Arrays = dict[str, NDArray[Any]]
 Cache = Callable[[str, Callable[[], Arrays]], Arrays]
 
 
-class Untouched(Sampling):
+class Untouched(Hooks):
     """The base sampler: no hook."""
 
     name = "untouched"
@@ -51,9 +50,10 @@ class LoopStage:
     guidance: float | None = None
     calls: dict[str, int] = field(default_factory=dict)
 
-    @cached_property
-    def latent_shape(self) -> tuple[int, ...]:
-        return self.model.latent_shape
+    latent_shape: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.latent_shape = self.model.latent_shape
 
     def base_latents(self, per_prompt: int) -> Tensor:
         """(P, per_prompt, D) float32 on the model's device: final clean latents of the untouched sampler."""

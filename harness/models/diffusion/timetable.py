@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from harness.methods.method import Step
+from harness.models.diffusion.hooks import Step
 from harness.models.diffusion.prediction import Prediction
 
 if TYPE_CHECKING:
