@@ -141,9 +141,11 @@ def test_dispersion_spreads_directions_and_counts_its_draws(monkeypatch: pytest.
 
 def test_the_replacement_pass_lets_an_item_stay() -> None:
     """With two tries the greedy pass has no draw and the replacement pass one: items 0 … are themselves or number 1."""
-    noise, chosen, group = _chosen(4, variant="dispersion", tries=2)
-    for i in range(4):
-        assert torch.equal(chosen[i], noise[i]) or torch.equal(chosen[i], group.normal(SHAPE, i, "candidate", 1))
+    noise, chosen, group = _chosen(8, variant="dispersion", tries=2)
+    stayed = [torch.equal(chosen[i], noise[i]) for i in range(8)]
+    replaced = [torch.equal(chosen[i], group.normal(SHAPE, i, "candidate", 1)) for i in range(8)]
+    assert all(a != b for a, b in zip(stayed, replaced, strict=True))
+    assert 0 < sum(replaced) < 8
 
 
 # --- geometry -----------------------------------------------------------------------------------------------------

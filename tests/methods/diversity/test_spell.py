@@ -147,6 +147,15 @@ def test_membership_is_decided_in_float64_at_the_surface(sign: int) -> None:
     assert int(found.inside[0]) == (1 if sign > 0 else 0)
 
 
+def test_float32_screening_loses_no_point_just_inside() -> None:
+    """Far from the origin |x|² + |z|² - 2 x·z is wrong by far more than the last hundredth of the ball."""
+    z = _points(100, "z") + 200.0
+    u = _points(100, "u")
+    x = z + 2.99 * u / u.norm(dim=1, keepdim=True)
+    for i in range(100):
+        assert int(push(x[i : i + 1], z[i : i + 1], 3.0).inside[0]) == 1, i
+
+
 def test_earlier_groups_of_the_prompt_repel_only_with_history() -> None:
     x = _points(2, "x", scale=10.0)
     for among, moves in ((Among.HISTORY, True), (Among.GROUP, False)):
