@@ -113,14 +113,15 @@ class Run:
             items=self.items,
             cells=self.cells,
             images=images,
-            published=self._published(),
+            published=_frame(self.record["published"]),
+            comparisons=_frame(self.record["comparisons"]),
         )
 
-    def _published(self) -> pd.DataFrame | None:
-        import pandas as pd
 
-        rows = self.record["published"]
-        return pd.DataFrame(rows) if rows else None
+def _frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame | None:
+    import pandas as pd
+
+    return pd.DataFrame(rows) if rows else None
 
 
 def run_suite(
@@ -138,8 +139,8 @@ def run_suite(
     """Execute what is not yet in the store, score it, write the run directory and its report.
 
     executor  process: one spawned worker a device; inline: in this process, for tests and debugging
-    on_event  called with the engine's events and with `Scoring` events. Raises KeyboardInterrupt after Ctrl-C, the store
-    left resumable.
+    on_event  called with the engine's events and with `Scoring` events
+    Raises KeyboardInterrupt after Ctrl-C, the store left resumable.
     """
     from harness.engine.devices import slots
     from harness.engine.driver import MICRO_BATCH, execute
@@ -147,7 +148,7 @@ def run_suite(
 
     root = Path(store) if store is not None else Path(os.environ.get("HARNESS_STORE", STORE))
     target = Path(out) if out is not None else RUNS / plan.suite.suite
-    notify = on_event or (lambda event: None)
+    notify = on_event or _ignore
     kept = Store(root)
     record = execute(
         plan.cells,
@@ -164,6 +165,11 @@ def run_suite(
     scored = score_run(plan, kept, record.statuses, device=slots(device, 1)[0], on_event=notify)
     write_run(target, plan, kept, scored)
     return Run(target)
+
+
+def _ignore(event: Any) -> None:
+    """For callers who do not watch."""
+    del event
 
 
 def write_run(target: Path, plan: Plan, store: Store, scored: Any) -> None:

@@ -18,7 +18,9 @@ FILES = sorted(HARNESS.rglob("*.py"))
 FLOORS = [
     ("cli",),
     ("runs",),
-    ("report", "scoring", "suite"),
+    ("report",),
+    ("scoring",),
+    ("suite",),
     ("engine",),
     ("tasks", "recipes"),
     ("methods",),
@@ -65,7 +67,10 @@ def test_imports_go_downwards_only(path: Path) -> None:
 
 
 def test_metrics_and_stats_are_leaves() -> None:
-    allowed = {"metrics": {"metrics", "stats", "options", "registry", "keys", "models"}, "stats": {"stats", "options", "keys"}}
+    allowed = {
+        "metrics": {"metrics", "stats", "options", "registry", "keys", "models"},
+        "stats": {"stats", "options", "keys"},
+    }
     wrong = [
         f"{path.relative_to(ROOT)}:{line} imports {module}"
         for path in FILES
@@ -97,7 +102,9 @@ def test_nothing_unsafe_and_no_global_random_state(pattern: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
         for path in FILES
-        if not (_room(path) == "recipes" and "manual_seed" in pattern)  # programs of their own, under a forked generator
+        if not (
+            _room(path) == "recipes" and "manual_seed" in pattern
+        )  # programs of their own, under a forked generator
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if re.search(pattern, line.split("#")[0]) and not line.lstrip().startswith(('"', "'"))
     ]

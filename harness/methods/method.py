@@ -62,6 +62,7 @@ class Method(ABC):
     couples: ClassVar[Couples] = Couples.NOTHING
     source: ClassVar[Source] = Source()
     reads: ClassVar[tuple[str, ...] | None] = None  # options whose value names an image set of the suite
+    control_of: ClassVar[str] = ""  # the method whose gain it explains away, for controls made for one method
     requires: ClassVar[str] = ""  # what it needs beyond the model, in words (memory, gradients, a scorer)
 
     def coupling(self) -> Couples:

@@ -124,6 +124,8 @@ def _guarded(value: float, trace: float) -> float:
 )
 @dataclass(frozen=True)
 class FrechetDistance(Metric):
+    """Fréchet distance between generated and reference features (FID's formula in another feature space)."""
+
     extractor: str = option(help="name of a feature extractor")
 
     def needs(self) -> tuple[Need, ...]:

@@ -100,6 +100,8 @@ def mmd2(
 )
 @dataclass(frozen=True)
 class KernelDistance(Metric):
+    """Kernel distance (KID's estimator): unbiased squared MMD between generated and reference features."""
+
     extractor: str = option(help="name of a feature extractor")
 
     def needs(self) -> tuple[Need, ...]:

@@ -192,6 +192,8 @@ class _Neighborhoods(Metric):
 )
 @dataclass(frozen=True)
 class Precision(_Neighborhoods):
+    """Share of generated items inside some k-nearest-neighbor ball of the reference."""
+
     def measure(self, evidence: Evidence) -> Measurement:
         return self.measured(evidence, precision)
 
@@ -205,6 +207,8 @@ class Precision(_Neighborhoods):
 )
 @dataclass(frozen=True)
 class Recall(_Neighborhoods):
+    """Share of reference items inside some k-nearest-neighbor ball of the generated set."""
+
     def measure(self, evidence: Evidence) -> Measurement:
         return self.measured(evidence, recall)
 
@@ -218,6 +222,8 @@ class Recall(_Neighborhoods):
 )
 @dataclass(frozen=True)
 class Density(_Neighborhoods):
+    """Reference balls around a generated item, over k; not bounded by 1."""
+
     def measure(self, evidence: Evidence) -> Measurement:
         return self.measured(evidence, density)
 
@@ -231,5 +237,7 @@ class Density(_Neighborhoods):
 )
 @dataclass(frozen=True)
 class Coverage(_Neighborhoods):
+    """Share of reference balls that hold a generated item."""
+
     def measure(self, evidence: Evidence) -> Measurement:
         return self.measured(evidence, coverage)

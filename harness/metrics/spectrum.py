@@ -154,6 +154,8 @@ def _averaged(
 )
 @dataclass(frozen=True)
 class Vendi(Metric):
+    """Vendi score: effective number of different items of the whole cell, exp of the spectrum's entropy."""
+
     extractor: str = option(help="name of a feature extractor")
     q: float = option(1.0, help="order of the entropy; .inf for the largest share", unit="1", above=0.0)
     kernel: Literal["cosine", "gaussian"] = option("cosine", help="similarity of unit-length features")
@@ -178,6 +180,8 @@ class Vendi(Metric):
 )
 @dataclass(frozen=True)
 class RKE(Metric):
+    """RKE: effective number of different items of order 2, n² / ‖K‖²."""
+
     extractor: str = option(help="name of a feature extractor")
     kernel: Literal["cosine", "gaussian"] = option("cosine", help="similarity of unit-length features")
     bandwidth: float | None = option(None, help="of the gaussian kernel", unit="feature distance", above=0.0)
@@ -201,6 +205,8 @@ class RKE(Metric):
 )
 @dataclass(frozen=True)
 class VendiPrompt(Vendi):
+    """Vendi score among the samples of one prompt, averaged over prompts."""
+
     def measure(self, evidence: Evidence) -> Measurement:
         return _averaged(evidence, self.extractor, self.q, self.kernel, self.bandwidth)
 
@@ -214,5 +220,7 @@ class VendiPrompt(Vendi):
 )
 @dataclass(frozen=True)
 class RKEPrompt(RKE):
+    """RKE among the samples of one prompt, averaged over prompts."""
+
     def measure(self, evidence: Evidence) -> Measurement:
         return _averaged(evidence, self.extractor, 2.0, self.kernel, self.bandwidth)

@@ -25,7 +25,7 @@ def render(view: RunView, format: Format = "html") -> str:
 
         return markdown(view)
     if format == "csv":
-        from harness.report.run_view import SCORES
+        from harness.scoring.columns import SCORES
 
         text: str = view.scores[list(SCORES)].to_csv(index=False, lineterminator="\n")
         return text

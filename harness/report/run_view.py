@@ -14,13 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-SCORES = (
-    "run", "suite", "suite_version", "task", "model", "method", "role", "params", "split", "seed", "metric",
-    "metric_id", "value", "n", "ci_low", "ci_high", "ci_method", "direction", "unit", "status", "reason", "baseline",
-    "delta", "delta_ci_low", "delta_ci_high", "p_value", "p_holm", "seconds", "denoiser_calls", "peak_memory_mb",
-    "cell",
-)  # fmt: skip
-ITEMS = ("run", "cell", "method", "params", "seed", "metric", "metric_id", "group", "item", "value")
+from harness.scoring.columns import AGGREGATE, ITEMS, SCORES
+
 CELLS = (
     "cell", "method", "role", "seed", "status", "reason", "flags", "seconds", "denoiser_calls", "peak_memory_mb",
     "images", "activity", "point",
@@ -29,7 +24,6 @@ PUBLISHED = ("baseline", "metric", "setting", "value", "before", "mark", "source
 COMPARISONS = (
     "method", "metric", "baseline", "delta", "delta_ci_low", "delta_ci_high", "p_value", "p_holm",
 )  # fmt: skip
-AGGREGATE = "all"  # the seed of rows that sum up the seeds
 
 
 class BadFrame(ValueError):

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from harness.report.entries import Clarity, Entry, Tone, entry_of, number
 from harness.report.forest import equals
 from harness.report.rounding import count_text, digits
-from harness.report.run_view import AGGREGATE, RunView
+from harness.report.run_view import RunView
 from harness.report.summary import Column, Row, Summary
+from harness.scoring.columns import AGGREGATE
 
 FIGURE_SPACE = "\N{FIGURE SPACE}"
 PUNCTUATION_SPACE = "\N{PUNCTUATION SPACE}"

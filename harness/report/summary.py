@@ -12,7 +12,8 @@ from typing import Any
 
 from harness.report.contenders import contenders
 from harness.report.entries import Delta, Direction, Entry, Tone, delta_of, entry_of, number, text, tone
-from harness.report.run_view import AGGREGATE, RunView
+from harness.report.run_view import RunView
+from harness.scoring.columns import AGGREGATE
 
 ROLES = ("baseline", "method", "control")
 

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from harness.engine.cell import PlannedCell, canonical, digest_of
 from harness.engine.status import INERT, NONDETERMINISTIC, CellStatus, State
 from harness.engine.store import Store, StoredCell
+from harness.models.zoo import ZOO
 from harness.scoring.evidence import Source
 from harness.scoring.frame import CellScores, frames, params_text
 from harness.scoring.scorer import Scorer
+from harness.suite.controls import controlled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,8 +98,13 @@ def score_run(
         rows.append(CellScores(_info(plan, planned, stored), status.state.value, status.reason, scores))
         cells.append(_cell(planned, stored, status))
     on_event(Scoring(len(plan.cells), len(plan.cells)))
-    scores_frame, items_frame = frames(
-        rows, plan.metrics, scorer.ids, compare_to=plan.compare_to or "", primary=plan.primary
+    made = frames(
+        rows,
+        plan.metrics,
+        scorer.ids,
+        compare_to=plan.compare_to or "",
+        primary=plan.primary,
+        controls=controlled(plan.cells),
     )
     record = {
         "run": plan.suite.suite,
@@ -107,8 +114,9 @@ def score_run(
         "provenance": _provenance(plan, store),
         "warnings": _warnings(plan, cells),
         "published": _published(plan),
+        "comparisons": made.comparisons.to_dict("records"),
     }
-    return ScoredRun(scores_frame, items_frame, record, source.extracted)
+    return ScoredRun(made.scores, made.items, record, source.extracted)
 
 
 def _info(plan: Plan, planned: PlannedCell, stored: StoredCell | None) -> dict[str, Any]:
@@ -186,7 +194,26 @@ def _suite(plan: Plan, scorer: Scorer) -> dict[str, Any]:
         }
         for m in plan.metrics
     ]
+    described["notes"] = _notes(plan)
     return described
+
+
+def _notes(plan: Plan) -> list[str]:
+    """What the run cannot show, in sentences for the report."""
+    found = []
+    if plan.model.name in ZOO:
+        found.append(
+            f"The model {plan.model.name} is a small one trained by this project on data that it draws or ships; nothing"
+            " is said here about larger models."
+        )
+    if any(m.name.startswith("attr.") for m in plan.metrics):
+        found.append(
+            "Attributes of generated images are read by a classifier trained on renders. Its errors are measured there"
+            " (the card of avatars-attributes) and assumed to be the same on generated images."
+        )
+    if any(n.role == "protected" for m in plan.metrics for n in m.needs()):
+        found.append("An image outside every ball may still copy what the distance of that space does not see.")
+    return found
 
 
 def _warnings(plan: Plan, cells: Sequence[Mapping[str, Any]]) -> list[str]:

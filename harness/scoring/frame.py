@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.metrics.metric import Direction, Measurement, Metric, ScoreStatus
-from harness.scoring.columns import AGGREGATE, ITEMS, SCORES
+from harness.scoring.columns import AGGREGATE, COMPARISONS, ITEMS, SCORES
 from harness.scoring.scorer import Scored
 from harness.stats.intervals import interval
 from harness.stats.multiplicity import holm
@@ -52,6 +52,15 @@ class _Entry:
     measurement: Measurement | None
 
 
+@dataclass(frozen=True)
+class Frames:
+    """scores and items of a run; comparisons of rows with the controls made for them, on the aggregates."""
+
+    scores: pd.DataFrame
+    items: pd.DataFrame
+    comparisons: pd.DataFrame
+
+
 def frames(
     cells: Sequence[CellScores],
     metrics: Sequence[Metric],
@@ -59,8 +68,9 @@ def frames(
     *,
     compare_to: str,
     primary: Sequence[str],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The scores frame and the items frame of a run, columns as in harness/scoring/columns.py."""
+    controls: Sequence[tuple[str, str]] = (),
+) -> Frames:
+    """The frames of a run, columns as in harness/scoring/columns.py. controls: (row, its control), by label."""
     import pandas as pd
 
     entries = [e for c in cells for m, s in _pairs(c, metrics, ids) for e in _entries(c, m, s)]
@@ -68,23 +78,37 @@ def frames(
     base = {(e.info["seed"], e.metric_id, e.name): e for e in entries if e.info["method"] == compare_to}
     rows = [_row(e, base.get((e.info["seed"], e.metric_id, e.name)), compare_to) for e in entries]
     _correct(rows, set(primary))
-    return pd.DataFrame(rows, columns=list(SCORES)), pd.DataFrame(_items(entries), columns=list(ITEMS))
+    compared = _comparisons([e for e in entries if e.info["seed"] == AGGREGATE], controls, set(primary))
+    return Frames(
+        pd.DataFrame(rows, columns=list(SCORES)),
+        pd.DataFrame(_items(entries), columns=list(ITEMS)),
+        pd.DataFrame(compared, columns=list(COMPARISONS)),
+    )
 
 
-def _pairs(
-    cell: CellScores, metrics: Sequence[Metric], ids: Mapping[Metric, str]
-) -> list[tuple[Metric, Scored | None]]:
+def _comparisons(
+    entries: Sequence[_Entry], controls: Sequence[tuple[str, str]], primary: set[str]
+) -> list[dict[str, Any]]:
+    """Rows against the controls made for them, on the primary metrics; Holm over this family."""
+    at = {(e.info["method"], e.metric_id): e for e in entries}
+    rows = []
+    for label, control in controls:
+        for entry in [e for e in entries if e.info["method"] == label and e.name in primary]:
+            other = at.get((control, entry.metric_id))
+            found = {} if other is None else _delta(entry, other, control)
+            if found.get("p_value") is not None:
+                rows.append({"method": label, "metric": entry.name, **{k: found[k] for k in COMPARISONS if k in found}})
+    for row, p in zip(rows, holm([r["p_value"] for r in rows]), strict=True):
+        row["p_holm"] = float(p)
+    return rows
+
+
+def _pairs(cell: CellScores, metrics: Sequence[Metric], ids: Mapping[Metric, str]) -> list[tuple[Metric, Scored]]:
     scored = {s.metric: s for s in cell.scores}
-    return [
-        (m, scored.get(m) or Scored(m, ids[m], ScoreStatus.FAILED, ""))
-        if cell.status == "ok"
-        else (m, Scored(m, ids[m], ScoreStatus.FAILED, ""))
-        for m in metrics
-    ]
+    return [(m, scored.get(m) or Scored(m, ids[m], ScoreStatus.FAILED, "not scored")) for m in metrics]
 
 
-def _entries(cell: CellScores, metric: Metric, scored: Scored | None) -> list[_Entry]:
-    assert scored is not None
+def _entries(cell: CellScores, metric: Metric, scored: Scored) -> list[_Entry]:
     if cell.status != "ok":
         return [
             _Entry(cell.info, metric, metric.name, scored.metric_id, metric.direction, cell.status, cell.reason, None)

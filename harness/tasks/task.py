@@ -1,7 +1,7 @@
 """What a task is: what is asked, which artifacts answer it, and how a cell of it is cut into shards and run.
 
-A task is a frozen dataclass made with options (its YAML). It names the kinds of method it takes and what metrics may ask
-of it. It knows how to run one shard with a loaded model and a method; it knows no metric, no store and no executor.
+A task is a frozen dataclass made with options (its YAML). It names the kinds of method it takes and what metrics may
+ask of it. It knows how to run one shard with a loaded model and a method; it knows no metric, no store and no executor.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Task(ABC):
 
     @abstractmethod
     def feeds(self) -> frozenset[tuple[str, str]]:
-        """The (kind, role) pairs of evidence that it can supply to metrics; roles of data sets are added by the suite."""
+        """The (kind, role) pairs of evidence that it can supply to metrics; the suite adds roles of data sets."""
 
     @abstractmethod
     def prepare(self, model: Any, method: Method, seed: int, context: RunContext) -> Method:

@@ -71,7 +71,8 @@ def _cell(method: str, seed: int, shift: float, status: str = "ok") -> CellScore
 
 
 def _frames(cells: list[CellScores]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return frames(cells, METRICS, IDS, compare_to="iid", primary=("toy.first",))
+    made = frames(cells, METRICS, IDS, compare_to="iid", primary=("toy.first",))
+    return made.scores, made.items
 
 
 @pytest.fixture(scope="module")
@@ -172,3 +173,17 @@ def test_order_of_cells_changes_no_value() -> None:
     pd.testing.assert_frame_equal(
         one.sort_values(key).reset_index(drop=True), other.sort_values(key).reset_index(drop=True), check_exact=True
     )
+
+
+def test_a_row_is_compared_with_the_control_made_for_it() -> None:
+    shifts = (("iid", 0.0), ("better", 0.3), ("control", 0.3), ("weak", 0.1))
+    cells = [_cell(m, s, shift) for m, shift in shifts for s in (0, 1)]
+    pairs = [("better", "control"), ("better", "weak")]
+    found = frames(cells, METRICS, IDS, compare_to="iid", primary=("toy.first",), controls=pairs).comparisons
+    assert found[["method", "metric", "baseline"]].values.tolist() == [
+        ["better", "toy.first", "control"],
+        ["better", "toy.first", "weak"],
+    ]
+    assert found.delta_ci_low[0] < 0 < found.delta_ci_high[0]
+    assert found.delta_ci_low[1] > 0
+    assert (found.p_holm >= found.p_value).all()

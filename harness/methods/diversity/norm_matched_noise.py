@@ -31,7 +31,9 @@ class Match(StrEnum):
 )
 @dataclass(frozen=True)
 class NormMatchedNoise(DiverseDiffusion):
-    """The options of the run that it controls, and what is matched."""
+    """The options of the row that it controls, and what is matched."""
+
+    control_of = "diverse_diffusion"
 
     match: Match = option(Match.NORM, help="what is matched; `pool` is the block side of spectrum", source="ours")
 
