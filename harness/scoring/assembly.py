@@ -203,8 +203,8 @@ def _notes(plan: Plan) -> list[str]:
     found = []
     if plan.model.name in ZOO:
         found.append(
-            f"The model {plan.model.name} is a small one trained by this project on data that it draws or ships; nothing"
-            " is said here about larger models."
+            f"The model {plan.model.name} is a small one, trained by this project on data that it draws or ships;"
+            " nothing is said here about larger models."
         )
     if any(m.name.startswith("attr.") for m in plan.metrics):
         found.append(
