@@ -81,14 +81,17 @@ def train(
     checkpoint: Path,
     compile_loss: bool = True,
     stop_at: float | None = None,
+    initial: AutoencoderKL | None = None,
 ) -> AutoencoderKL:
     """The trained autoencoder (EMA weights, float32) of images (N, H, W, 3) uint8; resumes from `checkpoint`.
 
-    The learning rate follows a cosine over `steps`. stop_at: time.time() after which the schedule is hurried to its
+    The learning rate follows a cosine over `steps`. initial: weights to begin with (a second phase), untrained ones
+    where None. stop_at: time.time() after which the schedule is hurried to its
     end (the remaining steps are dropped, the last 10 per cent of the cosine is run); None runs all steps.
     """
     size = images.shape[1]
-    vae = build(recipe, size, seed).to(device, memory_format=torch.channels_last)
+    vae = initial if initial is not None else build(recipe, size, seed)
+    vae = vae.requires_grad_(True).train().to(device, memory_format=torch.channels_last)
     average = copy.deepcopy(vae)
     optimizer = torch.optim.AdamW(vae.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
     done = 0

@@ -1,4 +1,4 @@
-"""Training a text-conditional U-Net in latent space, jointly with its text encoder: v-prediction, min-SNR, EMA."""
+"""Training a text-conditional U-Net in latent space: v-prediction, min-SNR weights, EMA."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Training:
     @classmethod
     def start(cls, unet: UNet2DConditionModel, encoder: CLIPTextModel, recipe: DenoiserRecipe) -> Training:
         """A training at step 0; averages begin as copies."""
-        parameters = [*unet.parameters(), *encoder.parameters()]
+        parameters = [p for p in (*unet.parameters(), *encoder.parameters()) if p.requires_grad]
         optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, betas=(0.9, 0.99), weight_decay=1e-3)
         return cls(unet, encoder, copy.deepcopy(unet), copy.deepcopy(encoder), optimizer)
 
@@ -116,6 +116,15 @@ class Training:
         self.step = int(state["step"])
 
 
+def loss_of(
+    unet: UNet2DConditionModel, noisy: Tensor, t: Tensor, text: Tensor, velocity: Tensor, weight: Tensor
+) -> Tensor:
+    """Weighted mean squared error of the predicted velocity."""
+    predicted = unet(noisy, t, text).sample.float()
+    loss: Tensor = (weight * (predicted - velocity).square()).mean()
+    return loss
+
+
 def train(
     training: Training,
     latents: Tensor,
@@ -130,6 +139,7 @@ def train(
     stop_at: float | None = None,
     on_snapshot: Callable[[Training], None] | None = None,
     snapshot_every: int = 2000,
+    compile_loss: bool = False,
 ) -> int:
     """Trains to `steps` and returns the steps taken in all; latents (N, 4, h, w) float32, already scaled.
 
@@ -139,8 +149,11 @@ def train(
     """
     alphas = scheduler().alphas_cumprod.to(device)
     empty = tokenize(tokenizer, [""])
-    parameters = [*training.unet.parameters(), *training.encoder.parameters()]
-    averages = [*training.averaged_unet.parameters(), *training.averaged_encoder.parameters()]
+    compute = torch.compile(loss_of) if compile_loss else loss_of
+    current = [*training.unet.parameters(), *training.encoder.parameters()]
+    followers = [*training.averaged_unet.parameters(), *training.averaged_encoder.parameters()]
+    averages = [a for a, p in zip(followers, current, strict=True) if p.requires_grad]
+    parameters = [p for p in current if p.requires_grad]
     began, first, running, mark = time.time(), training.step, 0.0, time.time()
     total = steps
     while training.step < total:
@@ -163,14 +176,13 @@ def train(
         weight = torch.minimum(ratio, torch.full_like(ratio, recipe.gamma)) / (ratio + 1)
         with torch.autocast(device.type, torch.bfloat16):
             text = training.encoder(ids).last_hidden_state
-            predicted = training.unet(noisy, t, text).sample
-        loss = (weight * (predicted.float() - velocity).square()).mean()
+            loss = compute(training.unet, noisy, t, text, velocity, weight)
         remaining = (total - step) / max(total * recipe.cooldown, 1)
         rate = recipe.learning_rate * min(1.0, (step + 1) / recipe.warmup, remaining)
         for group in training.optimizer.param_groups:
             group["lr"] = rate
         training.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         training.optimizer.step()
         with torch.no_grad():
