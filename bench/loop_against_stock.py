@@ -2,8 +2,8 @@
 
     python bench/loop_against_stock.py [--model avatars-sd] [--images 64] [--pairs 5] [--device cpu]
 
-Both draw the same images (bit for bit, tests/models/diffusion) with the model's own steps and guidance. The ratio is the
-claim; the rates belong to the machine, whose cores and load are printed beside them.
+Both draw the same images (bit for bit, tests/models/diffusion) with the own steps and guidance of the model. The ratio
+is the claim; the rates belong to the machine, whose cores and load are printed beside them.
 """
 
 from __future__ import annotations

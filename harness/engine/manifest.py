@@ -100,8 +100,9 @@ class Manifest:
         shards: Sequence[ShardRecord],
         seconds: Mapping[str, float],
         provenance: Mapping[str, Any],
+        calls: Mapping[str, int] | None = None,
     ) -> Manifest:
-        """From the shards' records; `seconds` are those of the stages outside of shards (load, prepare)."""
+        """From the shards' records; `seconds` and `calls` are those outside of shards (load, prepare; pilots)."""
         from dataclasses import replace
 
         return cls(
@@ -111,7 +112,7 @@ class Manifest:
             shards=tuple(replace(s, activity=()) for s in shards),
             content=_content(shards),
             seconds={**seconds, **_sums([s.seconds for s in shards])},
-            calls={k: int(v) for k, v in _sums([s.calls for s in shards]).items()},
+            calls={k: int(v) for k, v in _sums([*(s.calls for s in shards), calls or {}]).items()},
             memory_mb=_peaks([s.memory_mb for s in shards]),
             micro_batch=min((s.micro_batch for s in shards), default=0),
             tries=sum(s.tries for s in shards),

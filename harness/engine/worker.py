@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -148,10 +149,12 @@ def _execute(
         clock = time.perf_counter()
         model = workshop.open(cell.model, execution)
         seconds["load"] = time.perf_counter() - clock
+        charged: Counter[str] = Counter()
         context = RunContext(
             device=execution.device,
             micro_batch=execution.micro_batch,
             progress=progress.advance,
+            charge=lambda kind, count: charged.update({kind: count}),
             image_sets=components.image_sets_of(cell, execution.outside),
             cache=store.derived,
         )
@@ -174,7 +177,7 @@ def _execute(
     }
     record = provenance.collect(cell, flags=workshop.flags or {}, executed=executed)
     device = execution.device.partition(":")[0]
-    manifest = Manifest.compose(cell, device, [there[s.index] for s in shards], seconds, record)
+    manifest = Manifest.compose(cell, device, [there[s.index] for s in shards], seconds, record, charged)
     store.finish(cell.address, manifest)
 
 

@@ -55,6 +55,7 @@ class _Encoder:
     """Opens the suite's model once, and only when a data set must be encoded into its latent space."""
 
     plan: Plan
+    store: Store
     device: str
 
     @cached_property
@@ -62,10 +63,10 @@ class _Encoder:
         return self.plan.model.open(self.device)
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        import torch
+        from harness.models.diffusion.stage import LoopStage
 
-        with torch.inference_mode():
-            return np.asarray(self._loaded.encode(images).flatten(1).float().cpu())
+        stage = LoopStage(self._loaded, (), lambda _: images, cache=self.store.derived)
+        return np.asarray(stage.encode("a data set").cpu().numpy(), dtype=np.float32)
 
 
 def score_run(
@@ -83,7 +84,7 @@ def score_run(
         sets=plan.image_sets,
         device=device,
         model=digest_of(dict(plan.cells[0].cell.model.content)),
-        encode=_Encoder(plan, device),
+        encode=_Encoder(plan, store, device),
         seed=SEED,
     )
     scorer = Scorer(source, plan.metrics)
@@ -109,7 +110,7 @@ def score_run(
     record = {
         "run": plan.suite.suite,
         "texts": list(plan.task.texts()),
-        "suite": _suite(plan, scorer),
+        "suite": _suite(plan, scorer, cells),
         "cells": cells,
         "provenance": _provenance(plan, store),
         "warnings": _warnings(plan, cells),
@@ -160,6 +161,7 @@ def _cell(planned: PlannedCell, stored: StoredCell | None, status: CellStatus) -
         "seconds": None if stored is None else round(stored.seconds, 3),
         "denoiser_calls": None if stored is None else denoiser_calls(stored),
         "peak_memory_mb": None if stored is None or stored.peak_memory_mb is None else round(stored.peak_memory_mb, 1),
+        "calibration_calls": 0 if stored is None else stored.manifest.calls.get("calibration", 0),
         "images": None if stored is None else stored.manifest.items,
         "micro_batch": None if stored is None else stored.manifest.micro_batch,
         "tries": None if stored is None else stored.manifest.tries,
@@ -168,7 +170,7 @@ def _cell(planned: PlannedCell, stored: StoredCell | None, status: CellStatus) -
     }
 
 
-def _suite(plan: Plan, scorer: Scorer) -> dict[str, Any]:
+def _suite(plan: Plan, scorer: Scorer, cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The resolved suite with what the report prints of methods and metrics."""
     from harness.methods import METHODS
     from harness.suite.resolved import resolved
@@ -194,11 +196,11 @@ def _suite(plan: Plan, scorer: Scorer) -> dict[str, Any]:
         }
         for m in plan.metrics
     ]
-    described["notes"] = _notes(plan)
+    described["notes"] = _notes(plan, cells)
     return described
 
 
-def _notes(plan: Plan) -> list[str]:
+def _notes(plan: Plan, cells: Sequence[Mapping[str, Any]]) -> list[str]:
     """What the run cannot show, in sentences for the report."""
     found = []
     if plan.model.name in ZOO:
@@ -211,6 +213,8 @@ def _notes(plan: Plan) -> list[str]:
             "Attributes of generated images are read by a classifier trained on renders. Its errors are measured there"
             " (the card of avatars-attributes) and assumed to be the same on generated images."
         )
+    pilots = {str(c["method"]): int(c["calibration_calls"]) for c in cells if c["calibration_calls"]}
+    found += [f"{k} set its scale with {n} pilot calls of the denoiser, for all seeds." for k, n in pilots.items()]
     if any(n.role == "protected" for m in plan.metrics for n in m.needs()):
         found.append("An image outside every ball may still copy what the distance of that space does not see.")
     return found

@@ -69,12 +69,14 @@ class RunContext:
     micro_batch  items a network call, at most
     progress     called with the number of items finished or, as a fraction, worked on
     image_sets   name → set, of the suite's data section (a shield, a reference)
+    charge       called with a kind of call and a count, for work outside of shards (pilots that set a scale)
     cache        a folder for derived arrays (encoded shields), content-addressed by the caller
     """
 
     device: str
     micro_batch: int
     progress: Callable[[float], None]
+    charge: Callable[[str, int], None] = lambda *_: None
     image_sets: Mapping[str, ImageSet] = field(default_factory=dict)
     cache: Callable[[str, Callable[[], dict[str, NDArray[Any]]]], dict[str, NDArray[Any]]] | None = None
 

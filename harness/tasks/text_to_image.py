@@ -91,7 +91,10 @@ class TextToImage(Task):
             cache=context.cache,
             group_size=self._group,
         )
-        return method.prepare(stage)
+        prepared = method.prepare(stage)
+        for kind, count in stage.calls.items():
+            context.charge(kind, count)
+        return prepared
 
     def _images(self, role: str, context: RunContext) -> NDArray[np.uint8]:
         if role not in context.image_sets:

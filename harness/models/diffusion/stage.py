@@ -36,7 +36,7 @@ class LoopStage:
     load_images  name of an image set → (K, H, W, 3) uint8 of the model's size
     cache        content-addressed store of derived arrays, or None
     seed         of the calibration keys. One value for all cells, so that a scale is the same for every seed
-    calls        network evaluations spent, by kind (0 where the cache answered)
+    calls        denoiser evaluations behind what was asked for, under "calibration", also where the cache answered
     """
 
     model: Denoiser
@@ -75,12 +75,14 @@ class LoopStage:
                 purpose="calibration",
                 decode=False,
             )
-            for kind, count in samples.calls.items():
-                self.calls[kind] = self.calls.get(kind, 0) + count
-            return {"latents": samples.latents.reshape(len(self.prompts), per_prompt, -1)}
+            spent = sum(samples.calls[kind] for kind in ("conditional", "unconditional", "auxiliary"))
+            latents = samples.latents.reshape(len(self.prompts), per_prompt, -1)
+            return {"latents": latents, "calls": np.array(spent, dtype=np.int64)}
 
         key = self._key("base_latents", self.prompts, per_prompt, self.seed, self.steps, self.guidance)
-        return torch.from_numpy(self._cached(key, make)["latents"]).to(self.model.device)
+        stored = self._cached(key, make)
+        self.calls["calibration"] = self.calls.get("calibration", 0) + int(stored["calls"])
+        return torch.from_numpy(stored["latents"]).to(self.model.device)
 
     def encode(self, data: str) -> Tensor:
         """(K, D) float32 on the model's device: the VAE's means for a named image set, scaled as the sampler's x0."""
