@@ -38,7 +38,9 @@ FACE_RECIPE = autoencoder.AutoencoderRecipe(
 FACE_STEPS = 2000
 SALIENCY_RECIPE = saliency.SaliencyRecipe()
 SALIENCY_STEPS = 1000
-DECODER_STEPS = 1000  # the same phase once more at the end, with the encoder fixed
+# The same once more at the end, with the encoder fixed.
+DECODER_RECIPE = saliency.SaliencyRecipe(portraits=12_000, batch=24, learning_rate=1e-3, weight=6.0, decay=0.99)
+DECODER_STEPS = 1500
 TEXT_WIDTH, TEXT_LAYERS, TEXT_LENGTH, TEXT_STEPS, TEXT_BATCH = 128, 3, 48, 700, 128
 UNET_RECIPE = denoiser.DenoiserRecipe(block_out_channels=(64, 128), sample_size=8)
 UNET_STEPS = 16_000
@@ -100,6 +102,19 @@ def train_autoencoder(work: Path, portraits: Portraits, steps: int, device: torc
     vae.save_pretrained(work / "vae")
     torch.save(latents * vae.config.scaling_factor, work / "latents.pt")
     log(f"autoencoder: latents' std {float(latents.std()):.3f}, per channel {latents.std(dim=(0, 2, 3)).tolist()}")
+
+
+def train_decoder(work: Path, portraits: Portraits, steps: int, device: torch.device, minutes: float) -> int:
+    """Stage 4; sharpens the decoder alone, so that latents stay what they are. Writes work/vae_final; steps taken."""
+    vae = AutoencoderKL.from_pretrained(work / "vae").to(device)
+    latents = torch.load(work / "latents.pt", weights_only=True) / vae.config.scaling_factor
+    stop = time.time() + 60 * minutes if minutes else None
+    images = images_of(work, portraits)
+    vae, taken = saliency.train(
+        vae, portraits, images, DECODER_RECIPE, steps, SEED + 3, device, log, latents=latents, stop_at=stop
+    )
+    vae.save_pretrained(work / "vae_final")
+    return taken
 
 
 def train_text(work: Path, portraits: Portraits, device: torch.device) -> None:
@@ -169,7 +184,7 @@ def export(work: Path, out: Path, training: denoiser.Training | None = None, dev
         training = denoiser.Training.start(denoiser.build(UNET_RECIPE, TEXT_WIDTH, SEED), encoder, UNET_RECIPE)
         training.restore(work / "denoiser.pt", torch.device("cpu"))
     parts = denoiser.pipeline(
-        AutoencoderKL.from_pretrained(work / "vae"),
+        AutoencoderKL.from_pretrained(work / ("vae_final" if (work / "vae_final").exists() else "vae")),
         training.averaged_encoder,
         CLIPTokenizer.from_pretrained(work / "tokenizer"),
         training.averaged_unet,
@@ -210,7 +225,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--vae-steps", type=int, default=VAE_STEPS)
     parser.add_argument("--minutes", type=float, default=0.0, help="time of the denoiser; 0 runs all steps")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--stage", choices=("all", "autoencoder", "text", "denoiser", "export"), default="all")
+    parser.add_argument(
+        "--stage", choices=("all", "autoencoder", "text", "denoiser", "decoder", "export"), default="all"
+    )
     parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args(arguments)
     if options.threads:
@@ -224,7 +241,9 @@ def main(arguments: list[str] | None = None) -> None:
         train_text(options.work, portraits, device)
     if options.stage in ("all", "denoiser"):
         train_denoiser(options.work, portraits, options.steps, device, options.minutes, options.out)
-    if options.stage == "export":
+    if options.stage in ("all", "decoder"):
+        train_decoder(options.work, portraits, DECODER_STEPS, device, options.minutes)
+    if options.stage in ("all", "decoder", "export"):
         export(options.work, options.out)
 
 

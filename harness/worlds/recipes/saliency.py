@@ -33,6 +33,7 @@ class SaliencyRecipe:
     square_weight: float = 2.0
     kl_weight: float = 1e-4
     decay: float = 0.99
+    latent_noise: float = 0.08  # added to given latents, whose standard deviation is about 2
 
 
 def masks(portraits: Portraits, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -93,7 +94,9 @@ def train(
                 kl = 0.5 * (posterior.mean.float().square() + logvar.exp() - 1 - logvar).mean()
             else:
                 z = latents[torch.from_numpy(rows)].to(device)
-                z = z + 0.03 * torch.from_numpy(g.standard_normal(tuple(z.shape), dtype=np.float32)).to(device)
+                z = z + recipe.latent_noise * torch.from_numpy(g.standard_normal(tuple(z.shape), dtype=np.float32)).to(
+                    device
+                )
             difference = (vae.decode(z).sample - x).float()
         dx, dy = difference[..., 1:] - difference[..., :-1], difference[..., 1:, :] - difference[..., :-1, :]
         errors = (weight * (difference.abs() + recipe.square_weight * difference.square())).mean()
