@@ -61,7 +61,7 @@ def _classifier(zoo_name: str) -> Extractor:
         net = AttributeClassifier.load(entry.directory).to(device)
         return lambda images: {name: shares.numpy() for name, shares in net.predict(images).items()}
 
-    return Extractor(zoo_name, _digest(zoo_name), open_)
+    return Extractor(zoo_name.removesuffix("-attributes"), _digest(zoo_name), open_)
 
 
 def _lpips(net: str) -> Extractor:
@@ -98,11 +98,14 @@ def find(kind: str, name: str) -> Extractor:
 
 
 def confusion(name: str) -> dict[str, NDArray[np.float64]]:
-    """Attribute → (K, K) P(predicted j | true i) of a classifier on held-out images, its counts under "<name>.n"."""
-    counts = ZOO[find("predictions", name).name].card["held_out"]["confusion"]
+    """Attribute → (K, K) P(predicted j | true i) of a classifier on held-out images, its counts under "<name>.n".
+
+    Measured on labelled renders that passed the autoencoder, where the card has them: nearest to what a model paints.
+    """
+    measured = ZOO[f"{find('predictions', name).name}-attributes"].card["measured"]
     table: dict[str, NDArray[np.float64]] = {}
-    for attribute, rows in counts.items():
-        matrix = np.asarray(rows, dtype=np.float64)
+    for attribute, entry in (measured.get("decoded") or measured["renders"]).items():
+        matrix = np.asarray(entry["confusion"], dtype=np.float64)
         table[attribute + ".n"] = matrix.sum(axis=1)
         table[attribute] = matrix / matrix.sum(axis=1, keepdims=True)
     return table

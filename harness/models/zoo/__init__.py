@@ -64,6 +64,12 @@ ZOO: dict[str, ZooEntry] = {
             "text-to-image model of scikit-learn's handwritten digits at 32x32; it memorises on purpose",
         ),
         ZooEntry(
+            "digits-attributes",
+            "classifier",
+            "harness.worlds.recipes.digits_attributes",
+            "which of the ten digits a 32x32 picture shows",
+        ),
+        ZooEntry(
             "digits-features",
             "features",
             "harness.worlds.recipes.digits_features",
