@@ -145,11 +145,11 @@ def _execute(
     progress = _Progress(cell.address, len(items), sum(len(s) for s in shards if s.index in there), emit)
     progress.say(Word.STARTED)
     seconds = {}
+    charged: Counter[str] = Counter()
     if len(there) < len(shards):
         clock = time.perf_counter()
         model = workshop.open(cell.model, execution)
         seconds["load"] = time.perf_counter() - clock
-        charged: Counter[str] = Counter()
         context = RunContext(
             device=execution.device,
             micro_batch=execution.micro_batch,
