@@ -102,7 +102,7 @@ def train(
         errors = (weight * (difference.abs() + recipe.square_weight * difference.square())).mean()
         loss = errors + 0.5 * (dx.abs().mean() + dy.abs().mean()) + recipe.kl_weight * kl
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         with torch.no_grad():
