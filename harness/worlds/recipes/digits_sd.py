@@ -24,7 +24,7 @@ SEED = 0
 VAE_RECIPE = autoencoder.AutoencoderRecipe((32, 48, 64, 64), batch=32, focus=0.0, kl_weight=5e-4)
 VAE_STEPS = 2500
 TEXT_WIDTH, TEXT_LAYERS, TEXT_LENGTH = 64, 2, 8
-UNET_RECIPE = denoiser.DenoiserRecipe((64, 128), sample_size=4, batch=64, learning_rate=1e-3)
+UNET_RECIPE = denoiser.DenoiserRecipe((48, 96), sample_size=4, batch=48, learning_rate=1.5e-3, decay=0.998)
 UNET_STEPS = 7000
 GUIDANCE, SAMPLING_STEPS = 2.0, 20
 
@@ -92,6 +92,7 @@ def main(arguments: list[str] | None = None) -> None:
     words = ["a", "handwritten", "digit", *WORDS]
     tokenizer = text.build_tokenizer(words, TEXT_LENGTH, work / "tokenizer")
     encoder = text.build_encoder(tokenizer, TEXT_WIDTH, TEXT_LAYERS, TEXT_LENGTH, SEED).to(device)
+    encoder.requires_grad_(False)  # eleven captions: the untrained encoder tells them apart
     training = denoiser.Training.start(denoiser.build(UNET_RECIPE, TEXT_WIDTH, SEED).to(device), encoder, UNET_RECIPE)
     checkpoint = work / "denoiser.pt"
     if checkpoint.exists():
