@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -79,12 +80,8 @@ class Pipeline(Model):
         if "safety_checker" in absent:
             absent["requires_safety_checker"] = False  # type: ignore[assignment]
         cls = getattr(diffusers, index["_class_name"])
-        before = diffusers.utils.logging.get_verbosity()
-        diffusers.utils.logging.set_verbosity_error()
-        try:
-            pipe = cls.from_pretrained(root, torch_dtype=getattr(torch, self.dtype), local_files_only=True, **absent)
-        finally:
-            diffusers.utils.logging.set_verbosity(before)
+        with _quiet():
+            pipe = cls.from_pretrained(root, dtype=getattr(torch, self.dtype), local_files_only=True, **absent)
         pipe.to(device)
         for part in pipe.components.values():
             if isinstance(part, torch.nn.Module):
@@ -106,6 +103,25 @@ class Pipeline(Model):
 def _parts(root: Path) -> list[str]:
     index = json.loads((root / "model_index.json").read_text())
     return [k for k, v in index.items() if isinstance(v, list) and v[0] is not None and k not in IGNORED]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the loaders' own bars and hints: progress is the engine's to show."""
+    import diffusers.utils.logging as ours
+    import transformers.utils.logging as theirs
+
+    before = ours.get_verbosity()
+    ours.set_verbosity_error()
+    bars = [log for log in (ours, theirs) if log.is_progress_bar_enabled()]
+    for log in bars:
+        log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        ours.set_verbosity(before)
+        for log in bars:
+            log.enable_progress_bar()
 
 
 def _shadowed(path: Path) -> bool:
