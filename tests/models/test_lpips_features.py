@@ -174,5 +174,5 @@ def test_the_scorer_knows_every_net_and_its_weights(net: str, monkeypatch: pytes
     if net == "alex":
         images = pictures(3, 32)
         monkeypatch.setattr(lpips_features, "open_lpips", lambda name, device: random_trunk(name))
-        rows = one_pass(extractor, images, "cpu")["features"]
+        rows = one_pass(extractor.open("cpu"), images, "cpu")["features"]
         assert np.abs(rows - features(random_trunk(net), images)).max() <= 1e-5 * np.abs(rows).max()
