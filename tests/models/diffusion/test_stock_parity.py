@@ -91,7 +91,6 @@ def test_dynamic_shifting_of_a_flow_schedule_is_the_stock_one(tiny_pipeline: Cal
         pipe.scheduler = before
 
 
-@pytest.mark.skipif(bool(build(MODELS.get("avatars-sd"), {}).missing()), reason="avatars-sd is not trained yet")
 @pytest.mark.parametrize("scheduler", ["own", "dpmpp_2m", "euler"])
 def test_the_loop_equals_the_stock_pipeline_on_the_shipped_model(scheduler: str) -> None:
     model = build(MODELS.get("avatars-sd"), {"scheduler": scheduler}).open("cpu")
