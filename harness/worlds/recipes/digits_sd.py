@@ -25,7 +25,7 @@ VAE_RECIPE = autoencoder.AutoencoderRecipe((32, 48, 64, 64), batch=32, focus=0.0
 VAE_STEPS = 2500
 TEXT_WIDTH, TEXT_LAYERS, TEXT_LENGTH = 64, 2, 8
 UNET_RECIPE = denoiser.DenoiserRecipe((48, 96), sample_size=4, batch=48, learning_rate=1.5e-3, decay=0.998)
-UNET_STEPS = 7000
+UNET_STEPS = 10000
 GUIDANCE, SAMPLING_STEPS = 2.0, 20
 
 
