@@ -49,7 +49,8 @@ class ShardResult:
     """What running a shard gave.
 
     arrays    name → array with the shard's items on axis 0: "images" (n, H, W, 3) uint8, "latents" (n, D) float32, …
-    calls     denoiser and other calls by kind: conditional, unconditional, auxiliary, decoder, scorer, gradient
+    calls     denoiser and other calls by kind: conditional, unconditional, auxiliary, decoder, extractor, scorer,
+              gradient
     activity  rows (name, step, group, value) of what the method did
     micro_batch, tries   the micro-batch really used and the number of back-offs
     """

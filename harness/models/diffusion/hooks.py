@@ -5,7 +5,7 @@ Plain declarations, read without torch. `harness.methods.method.Sampling` is a m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
@@ -105,6 +105,13 @@ class Stage(Protocol):
 
     def encode(self, data: str) -> Tensor:
         """(K, D) float32 clean latents of a named image set (a shield), model-scaled like the sampler's x0."""
+
+    def features(self, name: str) -> Callable[[Tensor], Tensor]:
+        """The function from clean latents (B, C, h, w) to features (B, D) float32 of a named network.
+
+        Decoder, then network; differentiable under torch.enable_grad. Kept in a field of the method, its calls are
+        counted as the cell's. Raises UnknownName.
+        """
 
 
 class Hooks:

@@ -22,6 +22,7 @@ from harness.data.images import to_uint8
 from harness.models.diffusion import noises
 from harness.models.diffusion.adapter import Denoiser
 from harness.models.diffusion.conditioning import Pair, conditions_at, guided, runs, stack
+from harness.models.diffusion.features import counters
 from harness.models.diffusion.hooks import Condition, Couples, Group, Hooks, Step
 from harness.models.diffusion.microbatch import MicroBatches, is_out_of_memory
 from harness.models.diffusion.prediction import SMALLEST_NOISE, clean, shift_clean, shift_score
@@ -77,6 +78,7 @@ def sample(
     if micro_batch < 1:
         raise ValueError(f"micro_batch must be at least 1, found {micro_batch}")
     batches = MicroBatches(micro_batch, fault)
+    before = [dict(spent) for spent in counters(method)]
     run = _Run(
         model,
         method,
@@ -101,6 +103,8 @@ def sample(
         # a method's own work needs the whole group: halving the micro-batch cannot help it
         raise OutOfMemory(batches.size, tuple(batches.tried), f"in method {method.name!r}: {error}") from error
     run.calls["padding"] = batches.padding
+    for spent, earlier in zip(counters(method), before, strict=True):
+        run.calls.update({k: n - earlier.get(k, 0) for k, n in spent.items() if n > earlier.get(k, 0)})
     flat = ordered.flatten(1).float().cpu().numpy()
     facts = [run.facts[id(g)] for g in groups]
     return Samples(

@@ -14,7 +14,8 @@ class Samples:
 
     images   (N, H, W, 3) uint8;  latents (N, D) float32, final and model-scaled
     noise    per-item facts of the initial noise that was used: norm (N,), channel_mean (N, C), spectrum (N, R)
-    calls    network evaluations of items (conditional, unconditional, auxiliary), decoder calls, padded evaluations
+    calls    network evaluations of items (conditional, unconditional, auxiliary), decoder, extractor and gradient
+             calls of items, padded evaluations
     activity (prompt index, group index, name, step, value) as the methods and the loop logged them
     micro_batch, tries   the size used at the end, and how many sizes ran out of memory
     digests  of noise, conditions, latents at three steps, images: where two runs first differ

@@ -1,10 +1,10 @@
-"""What a sampling method may ask before the first item: base latents under calibration keys, encoded image sets."""
+"""What a sampling method may ask before the first item: base latents, encoded image sets, features of clean latents."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.models.diffusion.adapter import Denoiser
+from harness.models.diffusion.features import Features
 from harness.models.diffusion.hooks import Group, Hooks
 from harness.models.diffusion.loop import sample
 from harness.models.diffusion.microbatch import MicroBatches
+from harness.models.feature_spaces import FEATURE_SPACES, FeatureSpace, feature_space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +38,9 @@ class LoopStage:
     load_images  name of an image set → (K, H, W, 3) uint8 of the model's size
     cache        content-addressed store of derived arrays, or None
     seed         of the calibration keys. One value for all cells, so that a scale is the same for every seed
-    calls        denoiser evaluations behind what was asked for, under "calibration", also where the cache answered
+    calls        denoiser evaluations behind what was asked for, under "calibration", also where the cache answered;
+                 and what `features` functions did so far
+    spaces       feature networks by name
     """
 
     model: Denoiser
@@ -49,6 +53,7 @@ class LoopStage:
     steps: int | None = None
     guidance: float | None = None
     calls: dict[str, int] = field(default_factory=dict)
+    spaces: Mapping[str, Callable[[], FeatureSpace]] = field(default_factory=lambda: FEATURE_SPACES)
 
     latent_shape: tuple[int, ...] = field(init=False)
 
@@ -112,6 +117,12 @@ class LoopStage:
         content = hashlib.blake2b(np.ascontiguousarray(images).tobytes(), digest_size=16).hexdigest()
         key = self._key("encode", content, list(images.shape))
         return torch.from_numpy(self._cached(key, make)["latents"]).to(self.model.device)
+
+    def features(self, name: str) -> Features:
+        """Clean latents (B, C, h, w) → features (B, D) float32 of the named network. Raises UnknownName."""
+        space = feature_space(name, self.spaces)
+        network = space.open(str(self.model.device))
+        return Features(space.name, space.digest, self.model, network, self.micro_batch, self.calls)
 
     def _key(self, *facts: Any) -> str:
         text = json.dumps([self.model.fingerprint, str(self.model.dtype), *facts])
