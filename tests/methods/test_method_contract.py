@@ -26,6 +26,15 @@ PARAMS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], bool]] = {
     "low_guidance": ({"w": 1.0}, [{"w": 2.0}], True),  # the toy's own weight is 2
     "diverse_diffusion": ({"tries": 9}, [{"tries": 1}, {"variant": "cap", "threshold": 0.0}], False),
     "norm_matched_noise": ({"tries": 9}, [{"tries": 1}, {"tries": 1, "match": "spectrum", "pool": 2}], False),
+    "norm_matched_kmedoids": (
+        {"factor": 5, "pool": 2, "match": "spectrum"},
+        [{"factor": 1}, {"factor": 1, "match": "spectrum", "pool": 2}],
+        True,
+    ),
+    "norm_matched_riesz": ({"pool": 2, "smooth": "forces"}, [{"iterations": 0}], True),
+    "kmedoids": ({"factor": 5, "pool": 2}, [{"factor": 1}, {"factor": 1, "norm": "match"}], True),
+    "antithetic": ({}, [{"pairs": 0}], True),
+    "riesz": ({}, [{"iterations": 0}, {"step": 0.0}], True),
     "spell": (
         {"radius_quantile": 0.6, "pilot": 4},
         [{"radius": 0.0}, {"overcompensation": 0.0}, {"sigma_min": 1e9}, {"radius": 1e-9}],

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from harness.methods.diversity.spread import blur, distances, farthest, iid_distance, pool
+from harness.methods.diversity.spread import blur, distances, farthest, iid_distance, normed, pool
 from harness.methods.method import Couples, Group, Sampling, Source, method
 from harness.options import option
 
@@ -81,9 +81,7 @@ class DiverseDiffusion(Sampling):
         else:
             chosen = farthest(noise, lambda i: self._draws(group, i, shape, 1, self.tries), self._features)
         if self.norm == Norm.MATCH:
-            wanted, found = noise.flatten(1).double().norm(dim=1), chosen.flatten(1).double().norm(dim=1)
-            scale = (wanted / found).view(-1, 1, 1, 1)
-            chosen = torch.where(scale == 1.0, chosen, (chosen.double() * scale).float())
+            chosen = normed(chosen, noise)
         return noise if torch.equal(chosen, noise) else chosen
 
     def _draws(self, group: Group, item: int, shape: tuple[int, ...], start: int, stop: int) -> Tensor:

@@ -83,3 +83,12 @@ def blur_matrix(size: int, sigma: float) -> Tensor:
         mirrored = torch.where(position < size, position, 2 * size - 1 - position)
         matrix[row].index_add_(0, mirrored, weights)
     return matrix
+
+
+def normed(z: Tensor, like: Tensor) -> Tensor:
+    """z (B, …) with the norms of `like`, float32; an item that has its norm already stays as it is, bit for bit."""
+    import torch
+
+    wanted, found = like.flatten(1).double().norm(dim=1), z.flatten(1).double().norm(dim=1)
+    scale = (wanted / found).view(-1, *[1] * (z.ndim - 1))
+    return torch.where(scale == 1.0, z.float(), (z.double() * scale).float())
