@@ -14,5 +14,9 @@ IMAGE_SETS: Registry[type[ImageSet]] = Registry(
         "avatars/heldout": "harness.data.avatars:AvatarsHeldout",
         "digits/train": "harness.data.digits:DigitsTrain",
         "digits/heldout": "harness.data.digits:DigitsHeldout",
+        "folder": "harness.data.folder:ImageFolder",
+        "npz": "harness.data.npz:ImageNpz",
+        "parquet": "harness.data.parquet:ImageParquet",
+        "hub": "harness.data.hub:HubImages",
     },
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -43,6 +44,24 @@ class ImageSet(ABC):
         text = json.dumps(self.identity(prompts), sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
+    @property
+    def title(self) -> str:
+        """What metric ids call the set."""
+        return self.name
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the suite states that another container than that of the scored images is wanted."""
+        return False
+
+    def kept_as(self, prompts: tuple[str, ...]) -> frozenset[str]:
+        """How the images are kept (png, jpeg, …); what the project draws is as good as PNG."""
+        return frozenset({"png"})
+
+    def duplicates(self, prompts: tuple[str, ...]) -> float | None:
+        """Share of images that repeat another one, pixel for pixel; None where it is not known without drawing."""
+        return None
+
     @abstractmethod
     def size(self, prompts: tuple[str, ...]) -> int:
         """Number of images, without loading them."""
@@ -50,3 +69,9 @@ class ImageSet(ABC):
     @abstractmethod
     def load(self, prompts: tuple[str, ...]) -> ImageData:
         """The images. Deterministic; the same content for the same digest."""
+
+    def blocks(self, prompts: tuple[str, ...], count: int = 256) -> Iterator[ImageData]:
+        """The images in blocks of at most `count`, in order; sets that do not fit in memory read them so."""
+        whole = self.load(prompts)
+        for start in range(0, len(whole.images), count):
+            yield ImageData(whole.images[start : start + count], whole.prompt[start : start + count])
