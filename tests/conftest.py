@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,59 @@ from hypothesis import settings
 # No deadline: a busy machine is not a failing test. Derandomized: the same examples for everyone.
 settings.register_profile("harness", deadline=None, derandomize=True)
 settings.load_profile("harness")
+
+
+def save_inception(folder: Path, *, seed: int = 0) -> Path:
+    """A stand-in for inception-2015-12-05.pt: a small TorchScript network with the very signature, random weights.
+
+    `layers` maps (N, 3, 299, 299) to 2048 numbers; called whole with return_features it resizes inside.
+    """
+    import torch
+    from torch import nn
+
+    class Layers(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.filters = nn.Conv2d(3, 32, 9, stride=9)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.adaptive_avg_pool2d(torch.relu(self.filters(x)), [8, 8]).flatten(1)
+
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = Layers()
+
+        def forward(self, x: torch.Tensor, return_features: bool = False) -> torch.Tensor:
+            size = [299, 299]
+            inside = torch.nn.functional.interpolate(x, size, mode="bilinear", align_corners=False)
+            return self.layers((inside - 128) / 128)
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Whole().eval()
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.jit.script(network).save(str(folder / "inception-2015-12-05.pt"))
+    return folder / "inception-2015-12-05.pt"
+
+
+@pytest.fixture
+def inception_standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A weights folder that holds the stand-in, with its hash in place of the published one."""
+    from dataclasses import replace
+
+    from harness.models import extractors
+    from harness.models.extractors import inception
+    from harness.models.weights import sha256
+
+    folder = tmp_path / "weights"
+    file = replace(inception.TORCHSCRIPT, sha256=sha256(save_inception(folder)))
+    for name, declared in extractors.PUBLISHED.items():
+        if declared.weights == inception.TORCHSCRIPT:
+            monkeypatch.setitem(extractors.PUBLISHED, name, replace(declared, weights=file))
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(folder))
+    return folder
+
 
 WORDS = ["a", "portrait", "of", "baker", "drawing", "hat"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from harness.metrics.embeddings import CLIP_MODELS, extractors, spaces
 from harness.metrics.metric import Metric
 from harness.registry import Registry
 
-EXTRACTORS = ("avatars", "digits", "latent")
 CLASSIFIERS = ("avatars", "digits")
 ATTRIBUTES = (
     *("style", "skin", "hair_color", "hair_style", "glasses", "hat", "expression", "clothes", "background", "pose"),
@@ -18,15 +18,23 @@ METRICS: Registry[type[Metric]] = Registry(
     kind="metric",
     base=lambda: Metric,
     values={
-        "extractor": lambda: EXTRACTORS,
+        "extractor": extractors,
+        "space": spaces,
+        "clip": lambda: CLIP_MODELS,
         "classifier": lambda: CLASSIFIERS,
         "attribute": lambda: ATTRIBUTES,
         "color": lambda: COLORS,
         "net": lambda: LPIPS_NETS,
     },
     entries={
-        "fd.{extractor}": "harness.metrics.frechet_distance:FrechetDistance",
-        "kd.{extractor}": "harness.metrics.kernel_distance:KernelDistance",
+        "fid": "harness.metrics.fid:Fid",
+        "fid.legacy_pytorch": "harness.metrics.fid:FidLegacyPytorch",
+        "fid.legacy_tensorflow": "harness.metrics.fid:FidLegacyTensorflow",
+        "kid": "harness.metrics.kid:Kid",
+        "kid.legacy_pytorch": "harness.metrics.kid:KidLegacyPytorch",
+        "kid.legacy_tensorflow": "harness.metrics.kid:KidLegacyTensorflow",
+        "fd.{space}": "harness.metrics.frechet_distance:FrechetDistance",
+        "kd.{space}": "harness.metrics.kernel_distance:KernelDistance",
         "precision.{extractor}": "harness.metrics.manifold:Precision",
         "recall.{extractor}": "harness.metrics.manifold:Recall",
         "density.{extractor}": "harness.metrics.manifold:Density",

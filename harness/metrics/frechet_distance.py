@@ -116,7 +116,7 @@ def _guarded(value: float, trace: float) -> float:
 
 
 @metric(
-    "fd.{extractor}",
+    "fd.{space}",
     unit="squared feature distance",
     direction=Direction.LOWER,
     estimator=Estimator.PLUG_IN,
@@ -126,13 +126,13 @@ def _guarded(value: float, trace: float) -> float:
 class FrechetDistance(Metric):
     """Fréchet distance between generated and reference features (FID's formula in another feature space)."""
 
-    extractor: str = option(help="name of a feature extractor")
+    space: str = option(help="name of a feature extractor other than Inception")
 
     def needs(self) -> tuple[Need, ...]:
-        return feature_needs(self.extractor)
+        return feature_needs(self.space)
 
     def measure(self, evidence: Evidence) -> Measurement:
-        sets = feature_sets(evidence, self.extractor)
+        sets = feature_sets(evidence, self.space)
         groups = sets.groups
         full, left_out = leave_group_out(sets.generated, moments(sets.against()), groups.index, len(groups))
         units = groups.units(full, left_out)

@@ -92,7 +92,7 @@ def mmd2(
 
 
 @metric(
-    "kd.{extractor}",
+    "kd.{space}",
     unit="squared MMD",
     direction=Direction.LOWER,
     estimator=Estimator.U_STATISTIC,
@@ -102,12 +102,12 @@ def mmd2(
 class KernelDistance(Metric):
     """Kernel distance (KID's estimator): unbiased squared MMD between generated and reference features."""
 
-    extractor: str = option(help="name of a feature extractor")
+    space: str = option(help="name of a feature extractor other than Inception")
 
     def needs(self) -> tuple[Need, ...]:
-        return feature_needs(self.extractor)
+        return feature_needs(self.space)
 
     def measure(self, evidence: Evidence) -> Measurement:
-        sets = feature_sets(evidence, self.extractor, fewest=FEWEST)
+        sets = feature_sets(evidence, self.space, fewest=FEWEST)
         full, left_out = mmd2(sets.generated, sets.against(), sets.groups.index, len(sets.groups))
         return jackknifed(sets.groups, full, left_out)

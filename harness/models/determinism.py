@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -40,3 +42,19 @@ def recorded() -> dict[str, Any]:
         "cublas_workspace_config": os.environ.get("CUBLAS_WORKSPACE_CONFIG", ""),
         "threads": torch.get_num_threads(),
     }
+
+
+@contextmanager
+def full_precision(device: str) -> Iterator[None]:
+    """Float32 means float32 inside: autocast off, TF32 off, whatever is set outside (metrics.md T11)."""
+    import torch
+
+    kept = (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32)
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        with torch.autocast(device.split(":")[0], enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(kept[0])
+        torch.backends.cudnn.allow_tf32 = kept[1]

@@ -1,5 +1,7 @@
 """Feature extractors and classifiers by name: identity without torch, one pass over images when asked.
 
+Shipped networks are listed here; those that need a download are declared in harness/models/extractors.
+
 The identity (name, weights' hash) enters metric ids and the address of stored features, so that features of one set of
 weights are never read as those of another.
 """
@@ -15,6 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.models.determinism import full_precision
+from harness.models.extractors import declarations
+from harness.models.extractors.declaration import Declaration, TextForward
+from harness.models.model import Missing
 from harness.models.zoo import ZOO
 from harness.options import nearest
 from harness.registry import UnknownName
@@ -26,12 +32,31 @@ Network = Callable[[Any], dict[str, NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """A network with a reader of its own: (n, H, W, 3) uint8 → (n, h, w, 3) float32 levels 0 … 255 → arrays."""
+
+    prepare: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    network: Network
+    batch: int
+
+    def __call__(self, levels: Any) -> dict[str, NDArray[np.float32]]:
+        return self.network(levels)
+
+
+@dataclass(frozen=True)
 class Extractor:
-    """One named network over images. `open(device)` gives a function (n, 3, H, W) float32 in [0, 1] → arrays."""
+    """One named network over images.
+
+    open      on a device: a function (n, 3, H, W) float32 in [0, 1] → arrays, or a network with its own reader
+    text      on a device: its text tower, where it has one
+    protocol  fields of metric ids that say how it reads images
+    """
 
     name: str
     digest: str
     open: Callable[[str], Network]
+    text: Callable[[str], TextForward] | None = None
+    protocol: tuple[tuple[str, str], ...] = ()
 
 
 def _digest(zoo_name: str) -> str:
@@ -76,6 +101,14 @@ def _lpips(net: str) -> Extractor:
     return Extractor(f"lpips-{net}", published_digest(net), open_)
 
 
+def _declared(found: Declaration) -> Extractor:
+    def open_(device: str) -> Network:
+        network = found.open(device)
+        return Prepared(found.resize, lambda levels: {"features": network(levels).cpu().numpy()}, found.batch)
+
+    return Extractor(found.name, found.digest, open_, found.open_text if found.text else None, found.protocol)
+
+
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {
     "avatars": lambda: _features("avatars-features"),
     "digits": lambda: _features("digits-features"),
@@ -92,9 +125,19 @@ CLASSIFIERS: dict[str, Callable[[], Extractor]] = {
 def find(kind: str, name: str) -> Extractor:
     """The extractor (kind "features") or classifier (kind "predictions") of that name. Raises UnknownName."""
     table = CLASSIFIERS if kind == "predictions" else EXTRACTORS
-    if name not in table:
-        raise UnknownName("classifier" if kind == "predictions" else "extractor", name, nearest(name, table))
-    return table[name]()
+    if name in table:
+        return table[name]()
+    declared = {} if kind == "predictions" else declarations()
+    if name not in declared:
+        word = "classifier" if kind == "predictions" else "extractor"
+        raise UnknownName(word, name, nearest(name, (*table, *declared)))
+    return _declared(declared[name])
+
+
+def missing(name: str) -> Missing | None:
+    """What a declared extractor lacks on this machine; None for one that is there or needs no download."""
+    found = None if name in EXTRACTORS else declarations().get(name)
+    return None if found is None else found.weights.missing(found.instead)
 
 
 def confusion(name: str) -> dict[str, NDArray[np.float64]]:
@@ -112,14 +155,18 @@ def confusion(name: str) -> dict[str, NDArray[np.float64]]:
 
 
 def one_pass(network: Network, images: NDArray[np.uint8], device: str) -> dict[str, NDArray[np.float32]]:
-    """Every image through the network once. images (N, H, W, 3) uint8 → arrays with N rows."""
+    """Every image through the network once, in full float32. images (N, H, W, 3) uint8 → arrays with N rows."""
     import torch
 
     parts: list[dict[str, NDArray[np.float32]]] = []
-    for start in range(0, len(images), BATCH):
-        block = images[start : start + BATCH]
-        padded = np.concatenate([block, np.repeat(block[-1:], BATCH - len(block), axis=0)])
-        tensor = torch.from_numpy(padded).to(device).permute(0, 3, 1, 2).float() / 255.0
-        with torch.inference_mode(), torch.autocast(device.split(":")[0], enabled=False):
+    batch = network.batch if isinstance(network, Prepared) else BATCH
+    for start in range(0, len(images), batch):
+        block = images[start : start + batch]
+        levels = network.prepare(block) if isinstance(network, Prepared) else block
+        padded = np.concatenate([levels, np.repeat(levels[-1:], batch - len(block), axis=0)])
+        tensor = torch.from_numpy(padded).to(device).permute(0, 3, 1, 2).float()
+        if not isinstance(network, Prepared):
+            tensor = tensor / 255.0
+        with torch.inference_mode(), full_precision(device):
             parts.append({k: np.asarray(v)[: len(block)] for k, v in network(tensor).items()})
     return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.engine.cell import digest_of
 from harness.metrics.metric import CannotMeasure, Evidence, Measurement, Metric, ScoreStatus
-from harness.scoring.evidence import Source
+from harness.scoring.evidence import LATENT, Source
 from harness.scoring.extractors import find
 from harness.stats.units import UnitKind, Units
 
@@ -49,8 +49,9 @@ class Scorer:
         fields: dict[str, str] = {}
         for need in metric.needs():
             if need.kind in ("features", "predictions"):
-                weights = self.source.model if need.name == "latent" else find(need.kind, need.name).digest
-                fields[need.name] = weights[:8]
+                found = None if need.name == LATENT else find(need.kind, need.name)
+                fields[need.name] = (self.source.model if found is None else found.digest)[:8]
+                fields.update(() if found is None else found.protocol)
             if need.kind in ("images", "features", "predictions"):
                 fields["reader"] = READER
             if need.role in sets:

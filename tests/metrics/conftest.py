@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from harness.keys import generator
-from harness.metrics import ATTRIBUTES, CLASSIFIERS, EXTRACTORS, LPIPS_NETS
+from harness.metrics import ATTRIBUTES, CLASSIFIERS, LPIPS_NETS
+from harness.metrics.embeddings import PUBLISHED, SHIPPED
 from harness.metrics.metric import Evidence, Items
 
 CLASSES = 3
@@ -38,7 +39,7 @@ def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimensio
     pictures = np.clip(hue + random.integers(-40, 41, size=(n, 6, 6, 3)), 0, 255).astype(np.uint8)
     effect = random.normal(size=(prompts, dimension))[items.prompt] if prompts else np.empty((0, dimension))
     features: dict[tuple[str, str], np.ndarray] = {}
-    for name in (*EXTRACTORS, *(f"lpips-{net}" for net in LPIPS_NETS)):
+    for name in (*SHIPPED, *PUBLISHED, *(f"lpips-{net}" for net in LPIPS_NETS)):
         own = 0.5 * effect + random.normal(size=(n, dimension))
         features["generated", name] = own
         features["source", name] = own + 0.1 * random.normal(size=(n, dimension))

@@ -307,7 +307,7 @@ def test_metrics_of_one_extractor_ask_for_one_and_the_same_pass() -> None:
     passes = {
         need
         for pattern in ALL
-        if "{extractor}" in pattern
+        if "{extractor}" in pattern or "{space}" in pattern
         for need in make(pattern).needs()
         if need.kind == "features" and need.role == "generated"
     }
