@@ -18,6 +18,7 @@ from harness.engine.cell import PlannedCell, canonical, digest_of
 from harness.engine.status import INERT, NONDETERMINISTIC, CellStatus, State
 from harness.engine.store import Store, StoredCell
 from harness.models.zoo import ZOO
+from harness.scoring.equal_time import equal_time_warnings
 from harness.scoring.evidence import Source
 from harness.scoring.frame import CellScores, frames, params_text
 from harness.scoring.scorer import Scorer
@@ -237,6 +238,7 @@ def _warnings(plan: Plan, cells: Sequence[Mapping[str, Any]]) -> list[str]:
             found.append(
                 f"{label}: {len(bad)} of {len(mine)} cells are not ok ({bad[0]['status']}: {bad[0]['reason']})."
             )
+    found += equal_time_warnings(cells)
     if plan.compare_to is None:
         found.append("The suite names no baseline to compare with (compare_to): no differences are shown.")
     if len(plan.suite.seeds) == 1:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from harness.methods.diversity.diverse_diffusion import Norm
 from harness.methods.diversity.spread import distances, normed, pool
+from harness.methods.diversity.subsets import seated
 from harness.methods.method import Couples, Group, Sampling, Source, method
 from harness.options import option
 
@@ -51,7 +52,7 @@ class Kmedoids(Sampling):
         chosen, swaps = medoids(apart, races)
         group.log("swaps", 0, swaps)
         result = torch.empty_like(noise)
-        result[order] = draws[seated(chosen, count)]
+        result[order] = draws[seated(chosen, [group.samples[i] for i in order])]
         if self.norm == Norm.MATCH:
             result = normed(result, noise)
         return noise if torch.equal(result, noise) else result
@@ -105,10 +106,3 @@ def best_swap(apart: Tensor, chosen: list[int], order: Tensor) -> tuple[float, i
     equal = (change <= lowest + 1e-9 * apart.mean()).nonzero().tolist()
     leaves, enters = min(equal, key=lambda at: (float(order[at[1]]), float(order[chosen[at[0]]])))
     return -float(lowest), leaves, enters
-
-
-def seated(chosen: list[int], count: int) -> list[int]:
-    """A medoid for each of `count` items: a base noise (number below count) its own item, the others in order."""
-    own = {i for i in chosen if i < count}
-    others = iter(i for i in chosen if i >= count)
-    return [i if i in own else next(others) for i in range(count)]

@@ -168,13 +168,14 @@ class Hooks:
         """x (B, C, H, W), the latent after the scheduler's update."""
         return x
 
-    def oversample(self) -> int:
-        """Candidates drawn for each item kept; above 1, `select` is called and hooks see B · oversample() items.
+    def oversample(self) -> float:
+        """Candidates drawn for each item kept: M = floor(B · oversample()) a group, at least B.
 
-        Candidates 0 … B-1 of a group are the shared base noises, the next B come from the method's own keys, and so on.
+        Where M > B, `select` is called and hooks see M items; `samples` then names each candidate's sample. Candidates
+        0 … B-1 of a group are the shared base noises, the next B come from the method's own keys, and so on.
         """
         return 1
 
     def select(self, x0: Tensor, group: Group) -> Sequence[int]:
-        """Which of the candidates (M, C, H, W) are kept: B indices."""
+        """Which of the candidates (M, C, H, W), clean latents, are kept: B indices, in the order of the items."""
         return range(len(group))

@@ -185,11 +185,11 @@ def _denoise(run: _Run, groups: Sequence[Group]) -> dict[int, Tensor]:
         return {}
     started = time.perf_counter()
     table = run.model.timetable(run.count)
-    candidates = run.method.oversample() if "select" in run.active else 1
-    views = [g if candidates == 1 else replace(g, samples=g.samples * candidates) for g in groups]
+    factor = run.method.oversample() if "select" in run.active else 1
+    views = [with_candidates(g, factor) for g in groups]
     ends = np.cumsum([len(v) for v in views]).tolist()
     spans = [slice(e - len(v), e) for v, e in zip(views, ends, strict=True)]
-    noise = [_initial(run, g, v, candidates) for g, v in zip(groups, views, strict=True)]
+    noise = [_initial(run, g, v) for g, v in zip(groups, views, strict=True)]
     x = table.start(torch.cat(noise).to(run.model.device, run.model.dtype))
     base = [[run.conditions(v.prompt) for _ in range(len(v))] for v in views]
     rows = [pair for per_group in base for pair in per_group]
@@ -210,21 +210,29 @@ def _denoise(run: _Run, groups: Sequence[Group]) -> dict[int, Tensor]:
     run.progress(run.done)
     result = {}
     for group, view, span in zip(groups, views, spans, strict=True):
-        kept = list(run.method.select(x[span].float(), view)) if candidates > 1 else list(range(len(group)))
+        kept = list(range(len(group)) if view is group else run.method.select(x[span].float(), view))
         if len(kept) != len(group):
             raise ValueError(f"{run.method.name}.select kept {len(kept)} of a group of {len(group)}")
-        result[id(group)] = x[span] if candidates == 1 else x[span][kept]
+        result[id(group)] = x[span] if view is group else x[span][kept]
     return result
 
 
-def _initial(run: _Run, group: Group, view: Group, candidates: int) -> Tensor:
-    """Initial noise (B · candidates, C, h, w) float32 on the CPU, after the method's hook."""
+def with_candidates(group: Group, factor: float) -> Group:
+    """The group with floor(B · factor) candidates, a sample number for each; the group itself below B + 1."""
+    count = int(len(group) * factor + 1e-9)  # 10 · 1.1 is 11, whatever its last bit says
+    if count <= len(group):
+        return group
+    return replace(group, samples=(group.samples * -(-count // len(group)))[:count])
+
+
+def _initial(run: _Run, group: Group, view: Group) -> Tensor:
+    """Initial noise (M, C, h, w) of a group's candidates, float32 on the CPU, after the method's hook."""
     import torch
 
     shape = run.model.latent_shape
     drawn = [keys.normal(shape, run.seed, run.purpose, group.prompt_index, s) for s in group.samples]
-    for c in range(1, candidates):
-        drawn += [group.normal(shape, s, "candidate", c) for s in group.samples]
+    more = range(len(group), len(view))
+    drawn += [group.normal(shape, view.samples[j], "candidate", j // len(group)) for j in more]
     shared = torch.stack(drawn)
     noise = run.method.initial_noise(shared, view) if "initial_noise" in run.active else shared
     if noise is not shared:
