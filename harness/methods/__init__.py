@@ -21,5 +21,7 @@ METHODS: Registry[type[Method]] = Registry(
         "riesz": "harness.methods.diversity.riesz:Riesz",
         "spell": "harness.methods.diversity.spell:Spell",
         "cads": "harness.methods.diversity.cads:Cads",
+        "interval_guidance": "harness.methods.diversity.interval_guidance:IntervalGuidance",
+        "particle_guidance": "harness.methods.diversity.particle_guidance:ParticleGuidance",
     },
 )

@@ -42,6 +42,8 @@ PARAMS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], bool]] = {
         True,
     ),
     "cads": ({}, [{"s": 0.0}, {"tau1": 1.0, "tau2": 1.0}], True),
+    "interval_guidance": ({}, [{"lo": 0.0, "hi": None}], True),
+    "particle_guidance": ({}, [{"coefficient": 0.0}, {"sigma_min": 1e9}], True),
 }
 SAMPLING = [n for n in METHODS.names() if METHODS.get(n).kind is Kind.SAMPLING]
 

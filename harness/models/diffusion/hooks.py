@@ -33,6 +33,7 @@ class Step:
     time      normalised time in [0, 1], 1 = noise: timestep / num_train_timesteps for VP schedules, u for flows
     a, b      signal and noise scale of the latent as the method sees it (flows: a = 1-u, b = u)
     stage     0, or 1 for the second evaluation of a second-order solver's step
+    start     sigma where the solver's step began, for stage 1; None: here
     """
 
     index: int
@@ -42,10 +43,16 @@ class Step:
     a: float
     b: float
     stage: int = 0
+    start: float | None = None
 
     @property
     def sigma(self) -> float:
         return self.b / self.a if self.a > 0 else float("inf")
+
+    @property
+    def starting_sigma(self) -> float:
+        """Sigma at which the solver's step began: that of its first evaluation."""
+        return self.sigma if self.start is None else self.start
 
     @property
     def last(self) -> bool:

@@ -136,13 +136,14 @@ def from_set(scheduler: Any, scaling: Scaling, *, eta: float = 0.0) -> Timetable
     """The timetable of a scheduler whose timesteps are set already."""
     times = scheduler.timesteps
     train = scheduler.config.num_train_timesteps
-    steps = []
+    steps: list[Step] = []
     for i in range(len(times)):
         t = float(times[i])
         a, b = _scales(scheduler, scaling, i, t)
         time = b if scaling is Scaling.FLOW else t / train
         stage = i % 2 if isinstance_of(scheduler, "HeunDiscreteScheduler") else 0
-        steps.append(Step(index=i, count=len(times), timestep=t, time=time, a=a, b=b, stage=stage))
+        start = steps[-1].sigma if stage else None
+        steps.append(Step(index=i, count=len(times), timestep=t, time=time, a=a, b=b, stage=stage, start=start))
     flow = scaling is Scaling.FLOW
     prediction = Prediction.FLOW if flow else Prediction(scheduler.config.prediction_type)
     return Timetable(scheduler, scaling, prediction, tuple(steps), times, eta)
