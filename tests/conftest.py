@@ -1,15 +1,14 @@
-"""Tiny random pipelines of the classes of Stable Diffusion, and an analytic denoiser with a known answer."""
+"""Fixtures over tiny random pipelines (built in tests/builders), and an analytic denoiser with a known answer."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from tiny_pipelines import build_pipeline
 
 # No deadline: a busy machine is not a failing test. Derandomized: the same examples for everyone.
 settings.register_profile("harness", deadline=None, derandomize=True)
@@ -69,157 +68,6 @@ def inception_standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 WORDS = ["a", "portrait", "of", "baker", "drawing", "hat"]
-
-
-def _tokenizer(length: int = 12) -> Any:
-    from transformers import CLIPTokenizer
-
-    letters = "abcdefghijklmnopqrstuvwxyz,."
-    vocab = {"<|startoftext|>": 0, "<|endoftext|>": 1}
-    for token in [*letters, *(c + "</w>" for c in letters)]:
-        vocab[token] = len(vocab)
-    merges: list[tuple[str, str]] = []
-    tokenizer = CLIPTokenizer(vocab=vocab, merges=merges)
-    tokenizer.model_max_length = length
-    return tokenizer
-
-
-def _text_encoder(projection: bool, width: int = 16) -> Any:
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
-
-    config = CLIPTextConfig(
-        vocab_size=64,
-        hidden_size=width,
-        intermediate_size=32,
-        projection_dim=width,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=12,
-        bos_token_id=0,
-        eos_token_id=1,
-        pad_token_id=1,
-    )
-    return (CLIPTextModelWithProjection if projection else CLIPTextModel)(config).eval()
-
-
-def _vae(channels: int = 4, **changes: Any) -> Any:
-    from diffusers import AutoencoderKL
-
-    return AutoencoderKL(
-        in_channels=3,
-        out_channels=3,
-        down_block_types=["DownEncoderBlock2D"] * 2,
-        up_block_types=["UpDecoderBlock2D"] * 2,
-        block_out_channels=[8, 8],
-        norm_num_groups=4,
-        latent_channels=channels,
-        sample_size=16,
-        **changes,
-    ).eval()
-
-
-def _unet(**changes: Any) -> Any:
-    from diffusers import UNet2DConditionModel
-
-    arguments: dict[str, Any] = {
-        "sample_size": 8,
-        "in_channels": 4,
-        "out_channels": 4,
-        "block_out_channels": (8, 16),
-        "layers_per_block": 1,
-        "norm_num_groups": 4,
-        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
-        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
-        "cross_attention_dim": 16,
-        "attention_head_dim": 4,
-    }
-    return UNet2DConditionModel(**{**arguments, **changes}).eval()
-
-
-def _weights(pipe: Any) -> Any:
-    """Keyed weights (fan-in scaled), so that no test depends on torch's global generator."""
-    import torch
-
-    from harness import keys
-
-    for name, part in sorted(pipe.components.items()):
-        if not isinstance(part, torch.nn.Module):
-            continue
-        for key, value in part.named_parameters():
-            fan = max(1, math.prod(value.shape[1:])) if value.ndim > 1 else 25
-            drawn = keys.normal(tuple(value.shape), 0, "world", name, key) / math.sqrt(fan)
-            value.data.copy_(
-                drawn + (1.0 if key.endswith("norm.weight") or (".norm" in key and value.ndim == 1) else 0)
-            )
-            value.requires_grad_(False)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-@lru_cache
-def build_pipeline(kind: str, prediction: str = "epsilon") -> Any:
-    """A tiny random pipeline: sd, sdxl or sd3. One a session; schedulers are replaced, never changed."""
-    import diffusers
-
-    schedule = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
-    ddim = diffusers.DDIMScheduler(
-        clip_sample=False, set_alpha_to_one=False, prediction_type=prediction, timestep_spacing="leading", **schedule
-    )
-    if kind == "sd":
-        pipe = diffusers.StableDiffusionPipeline(
-            vae=_vae(),
-            text_encoder=_text_encoder(False),
-            tokenizer=_tokenizer(),
-            unet=_unet(),
-            scheduler=ddim,
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
-    elif kind == "sdxl":
-        unet = _unet(
-            cross_attention_dim=32,
-            addition_embed_type="text_time",
-            addition_time_embed_dim=4,
-            projection_class_embeddings_input_dim=16 + 6 * 4,
-            use_linear_projection=True,
-        )
-        pipe = diffusers.StableDiffusionXLPipeline(
-            vae=_vae(force_upcast=True),
-            text_encoder=_text_encoder(False),
-            text_encoder_2=_text_encoder(True),
-            tokenizer=_tokenizer(),
-            tokenizer_2=_tokenizer(),
-            unet=unet,
-            scheduler=diffusers.EulerDiscreteScheduler(timestep_spacing="leading", **schedule),
-            add_watermarker=False,
-        )
-    else:
-        transformer = diffusers.SD3Transformer2DModel(
-            sample_size=8,
-            patch_size=2,
-            in_channels=4,
-            num_layers=2,
-            attention_head_dim=8,
-            num_attention_heads=2,
-            joint_attention_dim=40,
-            caption_projection_dim=16,
-            pooled_projection_dim=32,
-            out_channels=4,
-            pos_embed_max_size=16,
-        ).eval()
-        pipe = diffusers.StableDiffusion3Pipeline(
-            transformer=transformer,
-            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
-            vae=_vae(shift_factor=0.06, scaling_factor=1.5),
-            text_encoder=_text_encoder(True),
-            tokenizer=_tokenizer(),
-            text_encoder_2=_text_encoder(True),
-            tokenizer_2=_tokenizer(),
-            text_encoder_3=None,
-            tokenizer_3=None,
-        )
-    return _weights(pipe)
 
 
 @pytest.fixture(scope="session")

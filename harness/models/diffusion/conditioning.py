@@ -30,6 +30,35 @@ def guided(y_u: Tensor, y_c: Tensor, w: float) -> Tensor:
     return y_u if w == 0 else y_u + w * (y_c - y_u)
 
 
+class NoUnconditionalBranch(ValueError):
+    """A wish that a guidance-distilled network cannot grant: w is its input, and it knows no unconditional branch."""
+
+
+def embedded(condition: Condition, weights: Sequence[float]) -> Condition:
+    """The condition with w as the network's own guidance input, `extra["guidance"]` (B,) float32.
+
+    Raises NoUnconditionalBranch for w < 1, which asks for a share of the unconditional model.
+    """
+    import torch
+
+    if (least := min(weights)) < 1:
+        raise NoUnconditionalBranch(
+            f"guidance w = {least:g} asks for the unconditional model, which this guidance-distilled network has not: "
+            "w is its input and starts at 1. Set the model's `network_guidance` to weigh two branches instead"
+        )
+    told = torch.tensor(weights, dtype=torch.float32, device=condition.embeddings.device)
+    return Condition(condition.embeddings, condition.pooled, {**condition.extra, "guidance": told})
+
+
+def refuse_inert(method: Hooks, active: frozenset[str]) -> None:
+    """Raises NoUnconditionalBranch for a method that acts on the negative branch alone."""
+    if active == {"negative"}:
+        raise NoUnconditionalBranch(
+            f"method {method.name!r} acts on the unconditional branch, which this guidance-distilled network has not. "
+            "Set the model's `network_guidance` to weigh two branches"
+        )
+
+
 def runs(weights: Sequence[float]) -> list[tuple[slice, float]]:
     """Maximal runs of equal weight."""
     edges = [0] + [i for i in range(1, len(weights)) if weights[i] != weights[i - 1]] + [len(weights)]

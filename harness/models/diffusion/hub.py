@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.models.diffusion.family import FAMILIES
 from harness.models.model import Missing, MissingWeights, Model, model
 from harness.models.weights import sha256
 from harness.options import option
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 Scheduler = Literal["own", "ddim", "ddim_eta1", "pndm", "dpmpp_2m", "dpmpp_2m_sde", "euler", "heun", "flow_euler"]
 Dtype = Literal["float32", "float16", "bfloat16"]
-PIPELINES = ("StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline")
 IGNORED = frozenset({"safety_checker", "feature_extractor", "image_encoder"})
 _LOADED = (".safetensors", ".bin", ".json", ".txt", ".model")
 
@@ -168,9 +168,9 @@ class Diffusers(Pipeline):
             looked = (f"directory {self.path}", f"hub cache {cache}")
             return (Missing(f"pipeline {self.path!r} (no model_index.json)", looked, command, instead),)
         index = json.loads((root / "model_index.json").read_text())
-        if index.get("_class_name") not in PIPELINES:
+        if index.get("_class_name") not in FAMILIES:
             what = f"a supported pipeline: {self.path} is a {index.get('_class_name')}"
-            return (Missing(what, (str(self.path),), f"any of {', '.join(PIPELINES)}", instead),)
+            return (Missing(what, (str(self.path),), f"any of {', '.join(FAMILIES)}", instead),)
         return tuple(
             Missing(f"weights of component {part!r}", (f"{self.path}/{part}",), f"hf download {self.path}", instead)
             for part in incomplete(root)

@@ -21,7 +21,7 @@ from harness import keys
 from harness.data.images import to_uint8
 from harness.models.diffusion import noises
 from harness.models.diffusion.adapter import Denoiser
-from harness.models.diffusion.conditioning import Pair, conditions_at, guided, runs, stack
+from harness.models.diffusion.conditioning import Pair, conditions_at, embedded, guided, refuse_inert, runs, stack
 from harness.models.diffusion.features import counters
 from harness.models.diffusion.hooks import Condition, Couples, Group, Hooks, Step
 from harness.models.diffusion.microbatch import MicroBatches, is_out_of_memory
@@ -79,10 +79,13 @@ def sample(
         raise ValueError(f"micro_batch must be at least 1, found {micro_batch}")
     batches = MicroBatches(micro_batch, fault)
     before = [dict(spent) for spent in counters(method)]
+    active = active_hooks(method)
+    if getattr(model, "embeds_guidance", False):
+        refuse_inert(method, active)
     run = _Run(
         model,
         method,
-        active_hooks(method),
+        active,
         steps or model.steps,
         model.guidance if guidance is None else guidance,
         batches,
@@ -281,17 +284,20 @@ def _predict(
         if w != run.scale:
             v.log("guidance.changed", step.index, 1.0)
         weights += [w] * len(v)
-    branches = conditions_at(run.method, run.active, step, views, spans, rows, weights)
+    distilled: bool = getattr(run.model, "embeds_guidance", False)  # w is an input: one call, no second branch
+    asked = [1.0] * len(weights) if distilled else weights
+    branches = conditions_at(run.method, run.active, step, views, spans, rows, asked)
     inputs = table.network_input(x, step.index)
     t = table.timesteps[step.index]
 
     def call(items: list[int], kept: int) -> Tensor:
-        used = [weights[i] for i in items[:kept]]
+        used = [asked[i] for i in items[:kept]]
         conditional, unconditional = any(w != 0 for w in used), any(w != 1 for w in used)
         xs = inputs[items]
         parts = [stack([branches[1][i] for i in items])] if unconditional else []
         parts += [stack([branches[0][i] for i in items])] if conditional else []
-        out = run.model.denoise(torch.cat([xs] * len(parts)), t, stack(parts))
+        given = embedded(stack(parts), [weights[i] for i in items]) if distilled else stack(parts)
+        out = run.model.denoise(torch.cat([xs] * len(parts)), t, given)
         run.calls["conditional"] += kept * conditional
         run.calls["unconditional"] += kept * unconditional
         if len(parts) == 1:

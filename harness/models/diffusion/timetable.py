@@ -111,10 +111,13 @@ def isinstance_of(scheduler: Any, name: str) -> bool:
     return any(base.__name__ == name for base in type(scheduler).__mro__)
 
 
-def timetable(scheduler: Any, count: int, device: Any, *, eta: float = 0.0, mu: float | None = None) -> Timetable:
+def timetable(
+    scheduler: Any, count: int, device: Any, *, eta: float = 0.0, mu: float | None = None, sigmas: Any = None
+) -> Timetable:
     """`scheduler` (a fresh one, owned by the result) set to `count` steps.
 
-    mu   the resolution-dependent shift of flow schedulers with dynamic shifting
+    mu       the resolution-dependent shift of flow schedulers with dynamic shifting
+    sigmas   (count,) noise levels before the shift, where the pipeline states them itself
     Raises UnsupportedScheduler naming the supported classes.
     """
     kind = next((s for n, s in SCALINGS.items() if isinstance_of(scheduler, n)), None)
@@ -127,7 +130,8 @@ def timetable(scheduler: Any, count: int, device: Any, *, eta: float = 0.0, mu: 
         raise UnsupportedScheduler("PNDM with Runge-Kutta warm-up (skip_prk_steps: false) is not supported; use `pndm`")
     if scheduler.config.get("stochastic_sampling", False):
         raise UnsupportedScheduler("stochastic flow sampling draws from a generator of its own; use `flow_euler`")
-    extra = {"mu": mu} if mu is not None and "mu" in inspect.signature(scheduler.set_timesteps).parameters else {}
+    known = inspect.signature(scheduler.set_timesteps).parameters
+    extra = {k: v for k, v in {"mu": mu, "sigmas": sigmas}.items() if v is not None and k in known}
     scheduler.set_timesteps(count, device=device, **extra)
     return from_set(scheduler, kind, eta=eta)
 

@@ -103,9 +103,9 @@ def test_an_incomplete_directory_names_the_component(saved: Path, tmp_path: Path
 
 
 def test_a_pipeline_of_another_class_is_named(tmp_path: Path) -> None:
-    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "FluxPipeline"}))
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "KandinskyPipeline"}))
     (missing,) = _model(tmp_path).missing()
-    assert "is a FluxPipeline" in str(missing)
+    assert "is a KandinskyPipeline" in str(missing)
     assert "StableDiffusion3Pipeline" in str(missing)
 
 
