@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
+from harness.data.references import References
 from harness.methods.diversity.balls import Push, nearest, push, within
 from harness.methods.method import Couples, Group, Sampling, Source, Stage, Step, method
 from harness.options import option
@@ -79,7 +80,7 @@ class Spell(Sampling):
         Stages.BOTH, help="stages of a second-order solver that are corrected", source="ours; the paper is silent"
     )
     pilot: int = option(8, unit="samples a prompt", at_least=2, help="base samples for the quantile", source="ours")
-    centres: Any = field(default=None, repr=False, compare=False)  # (K, D) float32 latents, set by prepare
+    centres: Any = field(default=None, repr=False, compare=False)  # References (or (K, D) latents), set by prepare
 
     def __post_init__(self) -> None:
         if self.protected is None and self.among == Among.NOTHING:
@@ -90,7 +91,7 @@ class Spell(Sampling):
 
     def prepare(self, stage: Stage) -> Self:
         radius, around = self.radius, self.radius if self.radius_protected is None else self.radius_protected
-        centres = None if self.protected is None else stage.encode(self.protected)
+        centres = None if self.protected is None else References.of(stage.encode(self.protected))
         wants = self.among != Among.NOTHING and radius is None, centres is not None and around is None
         base = stage.base_latents(self.pilot) if any(wants) else None
         if wants[0] and base is not None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harness import keys
-from harness.methods.diversity import balls
+from harness.methods.diversity import balls, search
 from harness.methods.diversity.balls import nearest, push, within
 from harness.methods.diversity.spell import Among, Spell
 from harness.methods.method import Couples, Group, Step
@@ -117,7 +117,9 @@ def test_blocks_and_chunks_change_no_bit(monkeypatch: pytest.MonkeyPatch, own: b
     centres = x if own else _points(23, "z")
     radius = 8.0
     whole = push(x, centres, radius, own=own)
-    monkeypatch.setattr(balls, "CENTRES_A_BLOCK", 4)
+    monkeypatch.setattr(search, "PAIRS_A_BLOCK", 4 * 9)
+    monkeypatch.setattr(search, "NUMBERS_A_PRODUCT", 50)
+    monkeypatch.setattr(balls, "FEW_PAIRS", 0)
     monkeypatch.setattr(balls, "NUMBERS_A_CHUNK", 32 * 5)
     cut = push(x, centres, radius, own=own)
     assert 0 < int(whole.inside.sum()) < len(x) * len(centres)
@@ -240,7 +242,7 @@ def test_a_given_radius_asks_for_no_pilot_and_serves_both() -> None:
     prepared = Spell(protected="shield", radius=5.0).prepare(stage)
     assert (prepared.radius, prepared.radius_protected) == (5.0, 5.0)
     assert stage.asked == []
-    assert torch.equal(prepared.centres, stage.encode("shield"))
+    assert torch.equal(prepared.centres.rows, stage.encode("shield"))
 
 
 def test_an_unprepared_quantile_is_an_error_not_an_inert_method() -> None:

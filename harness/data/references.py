@@ -1,0 +1,183 @@
+"""A reference set of points kept where it lies (memory, a memory-mapped file, a device), and what makes search fast.
+
+Beside the rows (K, D) of any floating type stand, for a center c and Q with orthonormal columns:
+* sketch  [Qᵀ(z - c), sqrt(|z - c|² - |Qᵀ(z - c)|²)], as float32. Distances between sketches never exceed distances
+          between points; Q holds the leading directions of a sample of the rows, because images live near few of them.
+* squares |z_S - c_S|² for runs S of coordinates (`edges`), as float32: partial distances and the norms of what is left.
+Any c and any orthonormal Q are exact; a good choice only rules out more. All of it is computed in float64, in one pass.
+
+A folder holds rows.npy, sketch.npy, squares.npy, basis.npy, center.npy and references.json (written last: without it
+the store is not there). bfloat16, which .npy does not know, is stored as uint16 and named in references.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = 1
+FIRST_SLAB = 64  # the first run of coordinates is a 64th of them; runs double, so that few passes see all
+SKETCH = 16, 128  # sketch: a 16th of the coordinates, at most so many
+SAMPLE = 512  # rows that the center and the directions are taken from
+NUMBERS_A_BLOCK = 2**21  # float64 numbers held at once while measuring
+
+
+@dataclass(frozen=True)
+class References:
+    """K points: rows (K, D), center (D,) float32, basis (D, m) float64, sketch (K, m + 1), squares (L, K) float32.
+
+    edges  L + 1 rising indices from 0 to D, the runs of coordinates that `squares` are over
+    """
+
+    rows: Tensor
+    center: Tensor
+    basis: Tensor
+    sketch: Tensor
+    squares: Tensor
+    edges: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @classmethod
+    def of(cls, rows: Tensor, *, directions: int | None = None) -> References:
+        """The set with rows (K, D) where they are; directions: columns of the basis, 0 for sets searched only once.
+
+        Raises ValueError when rows are not a matrix.
+        """
+        import torch
+
+        _check(rows.shape)
+        center, basis, edges = _frame(rows, directions)
+        sketch = torch.empty((len(rows), basis.shape[1] + 1), dtype=torch.float32, device=rows.device)
+        squares = torch.empty((len(edges) - 1, len(rows)), dtype=torch.float32, device=rows.device)
+        result = cls(rows, center, basis, sketch, squares, edges)
+        result._measure()
+        return result
+
+    @classmethod
+    def write(cls, folder: Path | str, blocks: Iterable[Tensor], count: int, dtype: str | None = None) -> References:
+        """The set written to a folder block by block, memory-mapped.
+
+        blocks  tensors (n, D) that add up to `count` rows;  dtype  "float16", …; default: the first block's
+        Raises ValueError when they do not, OSError.
+        """
+        import torch
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "references.json").unlink(missing_ok=True)
+        rows, done = None, 0
+        for block in blocks:
+            _check(block.shape)
+            if rows is None:
+                kind = getattr(torch, dtype) if dtype else block.dtype
+                rows = _create(folder / "rows.npy", (count, block.shape[1]), kind)
+            if done + len(block) > count:
+                raise ValueError(f"more than the {count} rows announced")
+            rows[done : done + len(block)] = block.to("cpu", rows.dtype)
+            done += len(block)
+        if rows is None or done != count:
+            raise ValueError(f"{done} rows, {count} announced")
+        center, basis, edges = _frame(rows, None)
+        result = cls(
+            rows,
+            center,
+            basis,
+            _create(folder / "sketch.npy", (count, basis.shape[1] + 1), torch.float32),
+            _create(folder / "squares.npy", (len(edges) - 1, count), torch.float32),
+            edges,
+        )
+        result._measure()
+        np.save(folder / "center.npy", center.numpy())
+        np.save(folder / "basis.npy", basis.numpy())
+        facts = {"format": FORMAT, "count": count, "dtype": str(rows.dtype).removeprefix("torch."), "edges": edges}
+        (folder / "references.json").write_text(json.dumps(facts), encoding="utf-8")
+        return result
+
+    @classmethod
+    def open(cls, folder: Path | str) -> References:
+        """A written set, memory-mapped. Raises FileNotFoundError when it is not there (or not finished), ValueError."""
+        import torch
+
+        folder = Path(folder)
+        facts = json.loads((folder / "references.json").read_text(encoding="utf-8"))
+        if facts.get("format") != FORMAT:
+            raise ValueError(f"{folder}: references of format {facts.get('format')}, this version reads {FORMAT}")
+        # copy-on-write maps: torch wants writable memory, and nothing here writes
+        parts = {n: torch.from_numpy(np.load(folder / f"{n}.npy", mmap_mode="c")) for n in _PARTS}
+        if facts["dtype"] == "bfloat16":
+            parts["rows"] = parts["rows"].view(torch.bfloat16)
+        return cls(edges=tuple(facts["edges"]), **parts)
+
+    def on(self, device: Any) -> References:
+        """The center and the basis on a device; rows, sketch and squares stay, and are streamed by the search."""
+        return replace(self, center=self.center.to(device), basis=self.basis.to(device))
+
+    def sketched(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """points (N, D) → their sketches (N, m + 1) and (N,) distances to the center, float64."""
+        import torch
+
+        away = points.double() - self.center.double()
+        along, square = away @ self.basis, (away * away).sum(1)
+        rest = (square - (along * along).sum(1)).clamp_min(0).sqrt()
+        return torch.cat([along, rest[:, None]], dim=1), square.sqrt()
+
+    def _measure(self) -> None:
+        step = max(1, NUMBERS_A_BLOCK // self.rows.shape[1])
+        for start in range(0, len(self.rows), step):
+            block = self.rows[start : start + step].double()
+            self.sketch[start : start + step] = self.sketched(block)[0].float()
+            block -= self.center.double()
+            block *= block
+            for i, (a, b) in enumerate(zip(self.edges, self.edges[1:], strict=False)):
+                self.squares[i, start : start + step] = block[:, a:b].sum(1).float()
+
+
+_PARTS = ("rows", "center", "basis", "sketch", "squares")
+
+
+def _check(shape: Any) -> None:
+    if len(shape) != 2:
+        raise ValueError(f"reference points must be (K, D), found shape {tuple(shape)}")
+
+
+def _frame(rows: Tensor, directions: int | None) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+    """Center (D,) float32, basis (D, m) float64 and edges for a set of rows."""
+    import torch
+
+    count, length = rows.shape
+    some = torch.linspace(0, max(count - 1, 0), min(count, SAMPLE), dtype=torch.float64).long()
+    sample = rows.index_select(0, some.to(rows.device)).double()
+    center = sample.mean(0).float() if count else torch.zeros(length, device=rows.device)
+    share, most = SKETCH
+    wanted = min(length // share, most) if directions is None else directions
+    wanted = min(wanted, max(len(some) - 1, 0))
+    if wanted:
+        sample -= center.double()
+        leading = torch.linalg.eigh(sample @ sample.T).eigenvectors[:, -wanted:]
+        basis = torch.linalg.qr(sample.T @ leading).Q.contiguous()
+    else:
+        basis = torch.zeros((length, 0), dtype=torch.float64, device=rows.device)
+    edges, width = [0], max(1, length // FIRST_SLAB)
+    while edges[-1] < length:
+        edges.append(min(edges[-1] + width, length))
+        width = edges[-1]
+    return center, basis, tuple(edges)
+
+
+def _create(path: Path, shape: tuple[int, ...], kind: Any) -> Tensor:
+    """A writable memory-mapped tensor of a new .npy file."""
+    import torch
+
+    stored = np.uint16 if kind is torch.bfloat16 else torch.empty(0, dtype=kind).numpy().dtype
+    made = torch.from_numpy(np.lib.format.open_memmap(path, mode="w+", dtype=stored, shape=shape))
+    return made.view(torch.bfloat16) if kind is torch.bfloat16 else made
