@@ -6,8 +6,8 @@ Bounds from below on |x - z|² rule pairs out; nothing else does, and what is le
    the coordinates not read: a row is read only as far as it takes to rule it out for every point of the batch.
 Both are |x|² + |z|² - 2 x·z around the references' center, with x·z the only float32 sum. A float32 sum of n products
 in any order errs by at most n u/(1 - n u) Σ|x_i z_i| ≤ n u/(1 - n u) |x||z|, u = 2⁻²⁴ (Higham, Accuracy and
-Stability of Numerical Algorithms, section 3.1); `_slack` takes twice that and the roundings of what is stored, plus the input
-rounding where matrix products are allowed less than float32. NaN and overflow rule nothing out.
+Stability of Numerical Algorithms, section 3.1); `_slack` takes twice that and the roundings of what is stored, plus
+the input rounding where matrix products are allowed less than float32. NaN and overflow rule nothing out.
 
 Rows on another device than the points (a memory-mapped file beside a GPU) are copied in pieces through two pinned
 buffers, the next piece while the last one is worked on.
@@ -188,7 +188,7 @@ def streamed(rows: Tensor, index: Tensor, device: Any) -> Iterator[Tensor]:
     host = [torch.empty(shape, dtype=rows.dtype, pin_memory=cuda is not None) for _ in range(2)]
     there = [torch.empty(shape, dtype=rows.dtype, device=device) for _ in range(2)]
     sent, used = ([cuda.Event() for _ in range(2)] if cuda else [] for _ in range(2))
-    aside = cuda.Stream(device) if cuda else None
+    aside: Any = cuda.Stream(device) if cuda else None
     if cuda:
         aside.wait_stream(cuda.current_stream(device))  # memory of the device buffers may still be read under it
 
