@@ -16,6 +16,7 @@ METHODS: Registry[type[Method]] = Registry(
         "norm_matched_kmedoids": "harness.methods.diversity.norm_matched_noise:NormMatchedKmedoids",
         "norm_matched_riesz": "harness.methods.diversity.norm_matched_noise:NormMatchedRiesz",
         "iid_equal_time": "harness.methods.diversity.iid_equal_time:IidEqualTime",
+        "cluster_balance": "harness.methods.diversity.cluster_balance:ClusterBalance",
         "kmedoids": "harness.methods.diversity.kmedoids:Kmedoids",
         "antithetic": "harness.methods.diversity.antithetic:Antithetic",
         "riesz": "harness.methods.diversity.riesz:Riesz",

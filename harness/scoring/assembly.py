@@ -22,6 +22,7 @@ from harness.scoring.equal_time import equal_time_warnings
 from harness.scoring.evidence import Source
 from harness.scoring.frame import CellScores, frames, params_text
 from harness.scoring.scorer import Scorer
+from harness.scoring.shared_space import shared_spaces
 from harness.suite.controls import controlled
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ def _warnings(plan: Plan, cells: Sequence[Mapping[str, Any]]) -> list[str]:
             found.append(
                 f"{label}: {len(bad)} of {len(mine)} cells are not ok ({bad[0]['status']}: {bad[0]['reason']})."
             )
-    found += equal_time_warnings(cells)
+    found += equal_time_warnings(cells) + shared_spaces(cells, plan.metrics)
     if plan.compare_to is None:
         found.append("The suite names no baseline to compare with (compare_to): no differences are shown.")
     if len(plan.suite.seeds) == 1:

@@ -32,6 +32,11 @@ PARAMS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], bool]] = {
         True,
     ),
     "norm_matched_riesz": ({"pool": 2, "smooth": "forces"}, [{"iterations": 0}], True),
+    "cluster_balance": (
+        {"cells": 3, "pilot": 12},
+        [{"factor": 1.0}, {"cells": 1}, {"cells": 1, "how": "resampling"}],
+        True,
+    ),
     "iid_equal_time": ({"factor": 2.0}, [{"factor": 1.0}, {"factor": 1.0, "space": "random"}], True),
     "kmedoids": ({"factor": 5, "pool": 2}, [{"factor": 1}, {"factor": 1, "norm": "match"}], True),
     "antithetic": ({}, [{"pairs": 0}], True),

@@ -120,6 +120,9 @@ class Stage(Protocol):
         counted as the cell's. Raises UnknownName.
         """
 
+    def image_features(self, name: str, data: str) -> Tensor:
+        """(K, D) float32 features of a named image set under the same network, without the autoencoder."""
+
 
 class Hooks:
     """Training-free interventions on diffusion sampling. Override the hooks you need; the others cost nothing.

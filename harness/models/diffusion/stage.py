@@ -93,11 +93,7 @@ class LoopStage:
         """(K, D) float32 on the model's device: the VAE's means for a named image set, scaled as the sampler's x0."""
         import torch
 
-        images = self.load_images(data)
-        if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
-            raise ValueError(
-                f"image set {data!r} must be (K, H, W, 3) uint8, found {images.dtype} of shape {images.shape}"
-            )
+        images = self._images(data)
 
         def make() -> Arrays:
             pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
@@ -114,8 +110,7 @@ class LoopStage:
                 blocks = MicroBatches(self.micro_batch).run(len(images), call)
             return {"latents": np.concatenate(blocks)}
 
-        content = hashlib.blake2b(np.ascontiguousarray(images).tobytes(), digest_size=16).hexdigest()
-        key = self._key("encode", content, list(images.shape))
+        key = self._key("encode", content_of(images), list(images.shape))
         return torch.from_numpy(self._cached(key, make)["latents"]).to(self.model.device)
 
     def features(self, name: str) -> Features:
@@ -124,9 +119,41 @@ class LoopStage:
         network = space.open(str(self.model.device))
         return Features(space.name, space.digest, self.model, network, self.micro_batch, self.calls)
 
+    def image_features(self, name: str, data: str) -> Tensor:
+        """(K, D) float32 on the model's device: a named image set through the network itself. Raises UnknownName."""
+        import torch
+
+        images, features = self._images(data), self.features(name)
+
+        def make() -> Arrays:
+            pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
+
+            def call(rows: list[int], kept: int) -> NDArray[np.float32]:
+                block = features.network(pixels[rows].to(self.model.device).float() / 255.0)[:kept]
+                return np.asarray(block.float().cpu().numpy(), dtype=np.float32)
+
+            with torch.no_grad():
+                return {"features": np.concatenate(MicroBatches(self.micro_batch).run(len(images), call))}
+
+        key = self._key("image_features", features.fingerprint, content_of(images), list(images.shape))
+        return torch.from_numpy(self._cached(key, make)["features"]).to(self.model.device)
+
+    def _images(self, data: str) -> NDArray[np.uint8]:
+        images = self.load_images(data)
+        if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
+            raise ValueError(
+                f"image set {data!r} must be (K, H, W, 3) uint8, found {images.dtype} of shape {images.shape}"
+            )
+        return images
+
     def _key(self, *facts: Any) -> str:
         text = json.dumps([self.model.fingerprint, str(self.model.dtype), *facts])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def _cached(self, key: str, make: Callable[[], Arrays]) -> Arrays:
         return make() if self.cache is None or not self.model.fingerprint else self.cache(key, make)
+
+
+def content_of(images: NDArray[np.uint8]) -> str:
+    """32 hexadecimal digits naming the pixels."""
+    return hashlib.blake2b(np.ascontiguousarray(images).tobytes(), digest_size=16).hexdigest()
