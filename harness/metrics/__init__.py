@@ -54,6 +54,8 @@ METRICS: Registry[type[Metric]] = Registry(
         "attr.tv_corrected.{attribute}": "harness.metrics.attribute_shares:TotalVariationCorrected",
         "attr.min_class.{attribute}": "harness.metrics.attribute_shares:MinClass",
         "attr.min_class_corrected.{attribute}": "harness.metrics.attribute_shares:MinClassCorrected",
+        "attr.kl.{attribute}": "harness.metrics.attribute_divergence:Divergence",
+        "attr.kl_corrected.{attribute}": "harness.metrics.attribute_divergence:DivergenceCorrected",
         "attr.match.{classifier}": "harness.metrics.attribute_match:AttributeMatch",
         "color.dominance.all": "harness.metrics.color_dominance:AllColors",
         "color.dominance.two": "harness.metrics.color_dominance:TwoColors",

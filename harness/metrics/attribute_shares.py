@@ -2,7 +2,7 @@
 
 With p̂ the shares among the images of one prompt and q its target: `attr.tv` = ½ Σ |p̂ - q|, `attr.min_class` = the
 smallest p̂ of a wanted class, empty classes included; both averaged over prompts. The corrected forms undo the
-classifier's confusion matrix and always carry the uncorrected value beside them.
+classifier's confusion matrix and always carry the uncorrected value and the condition number of that inversion.
 Total variation is biased up and the smallest share down (K = 3, n = 100, p = q uniform: .0564 and .285), so every value
 carries `null`, its expectation under p = q at the same n, and `null95`, the 95 % quantile on the bad side.
 Interval: bootstrap of prompts and of images within them, jointly with redraws of the confusion matrix, the same draws
@@ -18,7 +18,7 @@ import numpy as np
 
 from harness.keys import generator
 from harness.metrics.cluster_bootstrap import REPLICATES, Clusters, clusters_of, replicate_units, resampled
-from harness.metrics.confusion import confusion_of, corrected, redrawn
+from harness.metrics.confusion import condition, confusion_of, corrected, redrawn
 from harness.metrics.inputs import Floats, Ints, predictions
 from harness.metrics.metric import (
     Array,
@@ -169,8 +169,11 @@ class CorrectedShares(Shares):
         plain = self.measured(data, evidence.seed)
         confusion = confusion_of(evidence, self.classifier, self.attribute, data.target.shape[1])
         whole = self.measured(Open(data.label, data.clusters, data.target, confusion), evidence.seed)
-        beside = Measurement(plain.value, plain.n, plain.units)
-        return Measurement(whole.value, whole.n, whole.units, whole.items, {**whole.companions, "uncorrected": beside})
+        beside = {
+            "uncorrected": Measurement(plain.value, plain.n, plain.units),
+            "condition": Measurement(condition(confusion[0]), int(confusion[1].sum()), None),
+        }
+        return Measurement(whole.value, whole.n, whole.units, whole.items, {**whole.companions, **beside})
 
 
 @metric(

@@ -51,6 +51,12 @@ def corrected(observed: Array, matrix: Array) -> Floats:
     return np.asarray(shares / shares.sum(axis=-1, keepdims=True))
 
 
+def condition(matrix: Floats) -> float:
+    """σ_max/σ_min of M: how much the correction can magnify an error of the observed shares; 1 for a perfect reader."""
+    values = np.linalg.svd(matrix, compute_uv=False)
+    return float(values.max() / values.min())
+
+
 def redrawn(matrix: Floats, counts: Ints, random: np.random.Generator, size: int) -> Floats:
     """(size, K, K) matrices as `counts` held-out images per class would have given them."""
     rows = [random.multinomial(n, row, size=size) / n for n, row in zip(counts, matrix, strict=True)]
