@@ -1,7 +1,7 @@
 """A reference set of points kept where it lies (memory, a memory-mapped file, a device), and what makes search fast.
 
-Beside the rows (K, D) of any floating type stand, for a center c and Q with orthonormal columns:
-* sketch  [Qᵀ(z - c), sqrt(|z - c|² - |Qᵀ(z - c)|²)], as float32. Distances between sketches never exceed distances
+Beside the rows (K, D) of any floating type stand, for a center c and Q with orthonormal rows:
+* sketch  [Q(z - c), sqrt(|z - c|² - |Q(z - c)|²)], as float32. Distances between sketches never exceed distances
           between points; Q holds the leading directions of a sample of the rows, because images live near few of them.
 * squares |z_S - c_S|² for runs S of coordinates (`edges`), as float32: partial distances and the norms of what is left.
 Any c and any orthonormal Q are exact; a good choice only rules out more. All of it is computed in float64, in one pass.
@@ -32,7 +32,7 @@ NUMBERS_A_BLOCK = 2**21  # float64 numbers held at once while measuring
 
 @dataclass(frozen=True)
 class References:
-    """K points: rows (K, D), center (D,) float32, basis (D, m) float64, sketch (K, m + 1), squares (L, K) float32.
+    """K points: rows (K, D), center (D,) float32, basis (m, D) float64, sketch (K, m + 1), squares (L, K) float32.
 
     edges  L + 1 rising indices from 0 to D, the runs of coordinates that `squares` are over
     """
@@ -49,7 +49,7 @@ class References:
 
     @classmethod
     def of(cls, rows: Tensor, *, directions: int | None = None) -> References:
-        """The set with rows (K, D) where they are; directions: columns of the basis, 0 for sets searched only once.
+        """The set with rows (K, D) where they are; directions: rows of the basis, 0 for sets searched only once.
 
         Raises ValueError when rows are not a matrix.
         """
@@ -57,7 +57,7 @@ class References:
 
         _check(rows.shape)
         center, basis, edges = _frame(rows, directions)
-        sketch = torch.empty((len(rows), basis.shape[1] + 1), dtype=torch.float32, device=rows.device)
+        sketch = torch.empty((len(rows), len(basis) + 1), dtype=torch.float32, device=rows.device)
         squares = torch.empty((len(edges) - 1, len(rows)), dtype=torch.float32, device=rows.device)
         result = cls(rows, center, basis, sketch, squares, edges)
         result._measure()
@@ -92,7 +92,7 @@ class References:
             rows,
             center,
             basis,
-            _create(folder / "sketch.npy", (count, basis.shape[1] + 1), torch.float32),
+            _create(folder / "sketch.npy", (count, len(basis) + 1), torch.float32),
             _create(folder / "squares.npy", (len(edges) - 1, count), torch.float32),
             edges,
         )
@@ -127,7 +127,7 @@ class References:
         import torch
 
         away = points.double() - self.center.double()
-        along, square = away @ self.basis, (away * away).sum(1)
+        along, square = away @ self.basis.T, (away * away).sum(1)
         rest = (square - (along * along).sum(1)).clamp_min(0).sqrt()
         return torch.cat([along, rest[:, None]], dim=1), square.sqrt()
 
@@ -136,7 +136,7 @@ class References:
         for start in range(0, len(self.rows), step):
             block = self.rows[start : start + step].double()
             self.sketch[start : start + step] = self.sketched(block)[0].float()
-            block -= self.center.double()
+            block = block - self.center.double()  # no writing into rows that are float64 themselves
             block *= block
             for i, (a, b) in enumerate(zip(self.edges, self.edges[1:], strict=False)):
                 self.squares[i, start : start + step] = block[:, a:b].sum(1).float()
@@ -164,9 +164,9 @@ def _frame(rows: Tensor, directions: int | None) -> tuple[Tensor, Tensor, tuple[
     if wanted:
         sample -= center.double()
         leading = torch.linalg.eigh(sample @ sample.T).eigenvectors[:, -wanted:]
-        basis = torch.linalg.qr(sample.T @ leading).Q.contiguous()
+        basis = torch.linalg.qr(sample.T @ leading).Q.T.contiguous()
     else:
-        basis = torch.zeros((length, 0), dtype=torch.float64, device=rows.device)
+        basis = torch.zeros((0, length), dtype=torch.float64, device=rows.device)
     edges, width = [0], max(1, length // FIRST_SLAB)
     while edges[-1] < length:
         edges.append(min(edges[-1] + width, length))

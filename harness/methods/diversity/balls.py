@@ -17,7 +17,7 @@ from harness.methods.diversity.search import near
 if TYPE_CHECKING:
     from torch import Tensor
 
-NUMBERS_A_CHUNK = 2**20  # float64 numbers held at once for gathered pairs (8 MB)
+NUMBERS_A_CHUNK = 2**18  # float64 numbers held at once for gathered pairs (2 MB: near the processor)
 FEW_PAIRS = 2**10  # so many are decided without a search
 STARTS = 64  # rows that give a first bound on the nearest
 
@@ -67,8 +67,9 @@ def push(points: Tensor, centres: Tensor | References, radius: float, *, own: bo
     for item, away in _differences(points, centres, limit, clear, own):
         distance = away.norm(dim=1)
         hit, entered = distance == 0, (distance < radius) & (distance > 0)
-        factor = torch.where(entered, radius / distance.clamp_min(1e-300) - 1.0, torch.zeros_like(distance))
-        delta.index_add_(0, item, factor[:, None] * away)
+        if bool(entered.any()):
+            factor = radius / distance[entered] - 1.0
+            delta.index_add_(0, item[entered], factor[:, None] * away[entered])
         inside.index_add_(0, item, (entered | hit).long())
         coincident.index_add_(0, item, hit.long())
         clear.scatter_reduce_(0, item, distance, "amin")

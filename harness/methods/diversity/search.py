@@ -43,48 +43,57 @@ def near(
     references = references.on(device)
     sketch, length = references.sketched(points)
     sketch = sketch.float()
-    steps = _Runs(points, references)
     size = max(1, PAIRS_A_BLOCK // max(1, len(points)))
     slack = _slack(sketch.shape[1], device)
     # float32 sketches and centered points; a residual norm as the root of a difference of float64 sums of D squares
     stored = 2.0**-20 + points.shape[1] ** 0.5 * 2.0**-25
+    runs = None
     for start in range(0, len(references), size):
         some = slice(start, start + size)
         squares = references.squares[:, some].to(device, non_blocking=True).double()
         heights = squares.sum(0)
         error = stored * (length + float(heights.max()) ** 0.5)
-        bound = (1 - slack) * (length * length)[:, None] + ((1 - slack) * heights)[None]
-        bound -= 2.0 * (sketch @ references.sketch[some].to(device).T).double()
-        reach = ((limit + error) ** 2)[:, None]
+        bound = ((1 - slack) * heights)[:, None] + ((1 - slack) * length * length)[None]
+        bound -= 2.0 * (references.sketch[some].to(device) @ sketch.T).double()
+        reach = (limit + error) ** 2
+        if runs is None:
+            share = float(reach.max() / (heights.mean() + (length * length).mean()))
+            runs = _Runs(points, references, share)
         maybe = ~(bound > reach)
-        left = maybe.any(0).nonzero()[:, 0]
         best = torch.where(maybe, torch.inf, bound)
         parts = []
-        for rows, index, piece in _pieces(references.rows, start, left, device):
-            inside, lower = steps.narrow(piece, index, squares[:, rows], maybe[:, rows], reach)
-            best[:, rows] = torch.minimum(best[:, rows], lower)
-            item, column = inside.nonzero(as_tuple=True)
+        for rows, index, piece in _pieces(references.rows, start, maybe.any(1).nonzero()[:, 0], device):
+            inside, lower = runs.narrow(piece, index, squares.index_select(1, rows), maybe[rows], reach)
+            best[rows] = torch.minimum(best[rows], lower)
+            item, column = inside.T.nonzero(as_tuple=True)
             parts.append((item, rows[column] + start))
         if clear is not None:
-            lowest = best.min(1).values.clamp_min(0).sqrt() - error
+            lowest = best.amin(0).clamp_min(0).sqrt() - error
             torch.minimum(clear, lowest, out=clear)
         if parts:
             item, row = (torch.cat(each) for each in zip(*parts, strict=True))
-            order = item.argsort(stable=True) if len(parts) > 1 else slice(None)
+            order = item.argsort(stable=True)
             yield item[order], row[order]
 
 
 class _Runs:
-    """Partial distances of points to rows, run of coordinates after run."""
+    """Partial distances of points to rows, run of coordinates after run.
 
-    def __init__(self, points: Tensor, references: References) -> None:
+    share  of the coordinates that no pair at a typical distance is ruled out before: they are one run
+    """
+
+    def __init__(self, points: Tensor, references: References, share: float) -> None:
         import torch
 
         center = references.center.double()
         self.x = (points.double() - center).float()
         x = self.x.double()
         self.buffer = torch.empty(NUMBERS_A_PRODUCT, dtype=torch.float32, device=points.device)
-        self.spans = list(pairwise(references.edges))
+        edges = references.edges
+        least = share * edges[-1] if share < 1 else edges[-1]
+        kept = [0] + [i for i, edge in enumerate(edges) if i and edge >= least]
+        self.groups = list(pairwise(kept))
+        self.spans = [(edges[i], edges[j]) for i, j in self.groups]
         self.slack = [_slack(b - a, points.device) for a, b in self.spans]
         square = torch.stack([(x[:, a:b] ** 2).sum(1) for a, b in self.spans])  # (L, N)
         self.rest = square.flip(0).cumsum(0).flip(0) - square
@@ -96,40 +105,43 @@ class _Runs:
     def narrow(
         self, rows: Tensor, index: Tensor, squares: Tensor, maybe: Tensor, reach: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """maybe (N, M) narrowed to pairs whose bound stays within reach (N, 1), and the bounds of those ruled out.
+        """maybe (M, N) narrowed to pairs whose bound stays within reach (N,), and (M, N) bounds of those ruled out.
 
         rows (any, D) with index (M,) those at hand; squares (L, M). Bounds are infinite for the other pairs.
         """
         import torch
 
-        ruled = torch.full(maybe.shape, torch.inf, dtype=torch.float64, device=maybe.device)
+        squares = torch.stack([squares[i:j].sum(0) for i, j in self.groups])
+        inside, ruled = maybe.clone(), torch.full(maybe.shape, torch.inf, dtype=torch.float64, device=maybe.device)
         rest = squares.flip(0).cumsum(0).flip(0) - squares
-        total, columns, kept = torch.zeros_like(ruled), torch.arange(len(index), device=index.device), maybe
+        left = torch.arange(len(index), device=index.device)
+        total = torch.zeros_like(ruled)
         for i, (a, b) in enumerate(self.spans):
-            if not len(columns):
+            if not len(left):
                 break
-            total += self.own[i][:, None] + ((1 - self.slack[i]) * squares[i])[None]
-            total -= 2.0 * _products(self.x[:, a:b], rows, index[columns], a, b, self.buffer).double()
-            mine, theirs = self.rest[i].clamp_min(0).sqrt()[:, None], rest[i].clamp_min(0).sqrt()[None]
-            gap = ((mine - theirs).abs() - 2.0**-20 * (mine + theirs)).clamp_min(0)
-            bound = total + gap * gap
-            out = (bound > reach) & kept
-            ruled[:, columns] = torch.where(out, bound, ruled[:, columns])
-            kept = kept & ~out
-            some = kept.any(0).nonzero()[:, 0]
-            if len(some) < len(columns):
-                columns, kept, total = columns[some], kept[:, some], total[:, some]
-                squares, rest = squares[:, some], rest[:, some]
-        inside = torch.zeros_like(maybe)
-        inside[:, columns] = kept
+            total += self.own[i]
+            total += ((1 - self.slack[i]) * squares[i])[:, None]
+            total -= 2.0 * _products(self.x[:, a:b], rows, index, a, b, self.buffer)
+            mine, theirs = self.rest[i].clamp_min(0).sqrt(), rest[i].clamp_min(0).sqrt()[:, None]
+            gap = ((mine - theirs).abs_() - 2.0**-20 * (mine + theirs)).clamp_min_(0)
+            bound = gap.square_().add_(total)
+            out = (bound > reach) & maybe
+            maybe = maybe & ~out
+            ruled.index_copy_(0, left, torch.where(out, bound, ruled.index_select(0, left)))
+            inside.index_copy_(0, left, maybe)
+            some = maybe.any(1)
+            if 2 * int(some.sum()) < len(left):  # what gathering costs pays when most are out
+                some = some.nonzero()[:, 0]
+                left, index, maybe, total = (t.index_select(0, some) for t in (left, index, maybe, total))
+                squares, rest = squares.index_select(1, some), rest.index_select(1, some)
         return inside, ruled
 
 
 def _products(x: Tensor, rows: Tensor, index: Tensor, a: int, b: int, buffer: Tensor) -> Tensor:
-    """x (N, b - a) times rows[index, a:b], float32 (N, M); index rises."""
+    """rows[index, a:b] times x (N, b - a), float32 (M, N); index rises."""
     import torch
 
-    result = torch.empty((len(x), len(index)), dtype=torch.float32, device=x.device)
+    result = torch.empty((len(index), len(x)), dtype=torch.float32, device=x.device)
     step = max(1, len(buffer) // (b - a))
     whole = len(index) == int(index[-1]) - int(index[0]) + 1  # no gather where rows follow each other
     for start in range(0, len(index), step):
@@ -142,7 +154,7 @@ def _products(x: Tensor, rows: Tensor, index: Tensor, a: int, b: int, buffer: Te
         if block.dtype != torch.float32:
             room = buffer[: block.numel()].view(block.shape)
             block = room.copy_(block)
-        result[:, start : start + len(some)] = x @ block.T
+        result[start : start + len(some)] = (x @ block.T).T
     return result
 
 
