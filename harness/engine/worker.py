@@ -140,7 +140,7 @@ def _execute(
     memory.reset()
     task = components.task_of(cell, execution.outside)
     method = components.method_of(cell, execution.outside)
-    shards, items = task.shards(), task.items()
+    shards, items = task.shards_of(method), task.items()
     there = _usable(store.shards(cell.address), shards)
     progress = _Progress(cell.address, len(items), sum(len(s) for s in shards if s.index in there), emit)
     progress.say(Word.STARTED)

@@ -24,5 +24,6 @@ METHODS: Registry[type[Method]] = Registry(
         "cads": "harness.methods.diversity.cads:Cads",
         "interval_guidance": "harness.methods.diversity.interval_guidance:IntervalGuidance",
         "particle_guidance": "harness.methods.diversity.particle_guidance:ParticleGuidance",
+        "sparke": "harness.methods.diversity.sparke:Sparke",
     },
 )

@@ -99,6 +99,10 @@ class Task(ABC):
     def shards(self) -> tuple[Shard, ...]:
         """Shards of whole coupled units, fixed by the task alone."""
 
+    def shards_of(self, method: Method) -> tuple[Shard, ...]:
+        """Shards under a method whose coupled unit may be larger than the task's own; fixed by the plan alone."""
+        return self.shards()
+
     @abstractmethod
     def texts(self) -> tuple[str, ...]:
         """The prompts (or sources) by index."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.prompts import load_prompts
-from harness.methods.method import Group, Kind, Method, Sampling
+from harness.methods.method import Couples, Group, Kind, Method, Sampling
 from harness.options import option
 from harness.tasks.task import ItemTable, RunContext, Shard, ShardResult, Task
 
@@ -73,6 +73,12 @@ class TextToImage(Task):
         each, total = self.images_per_prompt, len(self._texts) * self.images_per_prompt
         step = max(1, SHARD_ITEMS // each) * each
         return tuple(Shard(i, a, min(a + step, total)) for i, a in enumerate(range(0, total, step)))
+
+    def shards_of(self, method: Method) -> tuple[Shard, ...]:
+        """One shard where every sample may depend on every other prompt's: a kill then loses the whole cell."""
+        if method.coupling() is Couples.SEQUENCE:
+            return (Shard(0, 0, len(self._texts) * self.images_per_prompt),)
+        return self.shards()
 
     def feeds(self) -> frozenset[tuple[str, str]]:
         own = {"images", "features", "predictions", "expected", "targets", "confusion"}

@@ -48,6 +48,11 @@ PARAMS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], bool]] = {
     ),
     "cads": ({}, [{"s": 0.0}, {"tau1": 1.0, "tau2": 1.0}], True),
     "interval_guidance": ({}, [{"lo": 0.0, "hi": None}], True),
+    "sparke": (
+        {"every": 2, "eta": 0.3, "sigma_image": 4.0},
+        [{"eta": 0.0}, {"every": 10, "prompts": "one", "sigma_image": 1e-3}],
+        True,
+    ),
     "particle_guidance": ({}, [{"coefficient": 0.0}, {"sigma_min": 1e9}], True),
 }
 SAMPLING = [n for n in METHODS.names() if METHODS.get(n).kind is Kind.SAMPLING]
@@ -148,7 +153,8 @@ def test_the_micro_batch_changes_nothing_that_is_drawn(name: str, toy: Any, make
 def test_a_group_does_not_feel_other_groups(name: str, toy: Any, make_groups: Groups) -> None:
     both = _run(name, PARAMS[name][0], toy(), make_groups())
     alone = _run(name, PARAMS[name][0], toy(), make_groups()[1:])
-    assert np.array_equal(both.latents[4:], alone.latents)
+    apart = _prepared(name, PARAMS[name][0], toy()).coupling() is not Couples.SEQUENCE  # which couples all prompts
+    assert np.array_equal(both.latents[4:], alone.latents) == apart
 
 
 @pytest.mark.parametrize("name", SAMPLING)

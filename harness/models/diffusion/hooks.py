@@ -22,6 +22,7 @@ class Couples(StrEnum):
     NOTHING = "nothing"
     GROUP = "group"  # the other items of its group
     HISTORY = "history"  # its group and the finished groups of the same prompt
+    SEQUENCE = "sequence"  # every sample of a lower rank, of all prompts: groups of one, the whole cell one unit
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,9 @@ class Step:
 class Group:
     """The items a method may couple: B samples of one prompt, and the method's memory for them.
 
-    finished  (K, D) float32 final clean latents of the earlier groups of the same prompt (only for Couples.HISTORY)
+    finished  (K, D) float32 final clean latents: of the earlier groups of the same prompt (Couples.HISTORY), or of all
+              samples of a lower rank in their prompt, by rank and prompt index (Couples.SEQUENCE)
+    finished_prompts  the prompt index of each of them (only for Couples.SEQUENCE)
     memory    free for the method's own state between steps
     """
 
@@ -74,6 +77,7 @@ class Group:
     samples: tuple[int, ...]
     purpose: keys.Purpose = "method"
     finished: Tensor | None = None
+    finished_prompts: tuple[int, ...] = ()
     memory: dict[str, Any] = field(default_factory=dict)
     activity: list[tuple[str, int, float]] = field(default_factory=list)
 
@@ -112,6 +116,9 @@ class Stage(Protocol):
 
     def encode(self, data: str) -> Tensor:
         """(K, D) float32 clean latents of a named image set (a shield), model-scaled like the sampler's x0."""
+
+    def prompt_features(self) -> Tensor:
+        """(P, E) float32 of unit length, by prompt index: what the model's own text encoder makes of each prompt."""
 
     def features(self, name: str) -> Callable[[Tensor], Tensor]:
         """The function from clean latents (B, C, h, w) to features (B, D) float32 of a named network.
@@ -175,7 +182,7 @@ class Hooks:
         return None
 
     def latent(self, x: Tensor, step: Step, group: Group) -> Tensor:
-        """x (B, C, H, W), the latent after the scheduler's update."""
+        """x (B, C, H, W), the latent after the scheduler's update; also a flow's is scaled to a² + b² = 1 here."""
         return x
 
     def oversample(self) -> float:

@@ -8,6 +8,7 @@ active hook the result is the stock pipeline's bit for bit. Every draw comes fro
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -25,9 +26,10 @@ from harness.models.diffusion.conditioning import Pair, conditions_at, embedded,
 from harness.models.diffusion.features import counters
 from harness.models.diffusion.hooks import Condition, Couples, Group, Hooks, Step
 from harness.models.diffusion.microbatch import MicroBatches, is_out_of_memory
-from harness.models.diffusion.prediction import SMALLEST_NOISE, clean, shift_clean, shift_score
+from harness.models.diffusion.prediction import SMALLEST_NOISE, Prediction, clean, shift_clean, shift_score
 from harness.models.diffusion.samples import Samples
 from harness.models.diffusion.timetable import Timetable
+from harness.models.diffusion.waves import by_history, in_sequence, single
 from harness.models.model import OutOfMemory
 
 if TYPE_CHECKING:
@@ -158,26 +160,21 @@ class _Run:
 
 
 def _waves(run: _Run, groups: Sequence[Group]) -> dict[int, Tensor]:
-    """Final latents by group. With history, the k-th group of every prompt runs after the prompt's first k-1."""
+    """Final latents by group, in the order that the method's coupling asks for."""
     import torch
 
-    if run.method.coupling() is not Couples.HISTORY:
+    coupling = run.method.coupling()
+    if coupling is Couples.HISTORY:
+        return by_history(groups, lambda wave: _denoise(run, wave))
+    if coupling is not Couples.SEQUENCE:
         return _denoise(run, groups)
-    by_prompt: dict[int, list[Group]] = {}
-    for group in sorted(groups, key=lambda g: g.index):
-        by_prompt.setdefault(group.prompt_index, []).append(group)
-    known = {p: gs[0].finished for p, gs in by_prompt.items()}
-    result: dict[int, Tensor] = {}
-    for k in range(max(map(len, by_prompt.values()), default=0)):
-        wave = [gs[k] for gs in by_prompt.values() if k < len(gs)]
-        for group in wave:
-            group.finished = known[group.prompt_index]
-        for group, latents in zip(wave, _denoise(run, wave).values(), strict=True):
-            result[id(group)] = latents
-            flat = latents.flatten(1).float()
-            before = known[group.prompt_index]
-            known[group.prompt_index] = flat if before is None else torch.cat([before.to(flat), flat])
-    return result
+    parts = {id(g): single(g) for g in groups}
+    latents = in_sequence(parts, lambda wave: _denoise(run, wave))
+    for whole, singles in parts.items():
+        facts, traces = ([kept.pop(id(p)) for p in singles] for kept in (run.facts, run.traces))
+        run.facts[whole] = {k: np.concatenate([f[k] for f in facts]) for k in facts[0]}
+        run.traces[whole] = {k: np.concatenate([t[k] for t in traces]) for k in traces[0]}
+    return {whole: torch.cat([latents[id(p)] for p in singles]) for whole, singles in parts.items()}
 
 
 def _denoise(run: _Run, groups: Sequence[Group]) -> dict[int, Tensor]:
@@ -351,6 +348,9 @@ def _after(
     run: _Run, table: Timetable, step: Step, x: Tensor, views: Sequence[Group], spans: Sequence[slice]
 ) -> Tensor:
     factor = table.factor(step.index + 1)
+    if table.prediction is Prediction.FLOW and not step.last:  # (1-u) x0 + u ε, made variance-preserving
+        ahead = table.steps[step.index + 1]
+        factor /= math.hypot(ahead.a, ahead.b)
     result = x
     for v, span in zip(views, spans, strict=True):
         old = x[span].float() * factor

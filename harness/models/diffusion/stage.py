@@ -113,6 +113,25 @@ class LoopStage:
         key = self._key("encode", content_of(images), list(images.shape))
         return torch.from_numpy(self._cached(key, make)["latents"]).to(self.model.device)
 
+    def prompt_features(self) -> Tensor:
+        """(P, E) float32 of unit length on the model's device.
+
+        The pooled vector of the model's text encoders where its pipeline has one, else the mean over all tokens; less
+        that of the empty (negative) prompt, because positions and padding make any two prompts alike; 0 for the empty
+        prompt itself. No prompt's row depends on the other prompts.
+        """
+        import torch
+
+        rows = []
+        with torch.no_grad():
+            for text in self.prompts:
+                positive, negative = (
+                    (c.embeddings.float().mean(1) if c.pooled is None else c.pooled.float())[0]
+                    for c in self.model.conditions(text)
+                )
+                rows.append(positive - negative)
+        return torch.nn.functional.normalize(torch.stack(rows), dim=1).to(self.model.device)
+
     def features(self, name: str) -> Features:
         """Clean latents (B, C, h, w) → features (B, D) float32 of the named network. Raises UnknownName."""
         space = feature_space(name, self.spaces)

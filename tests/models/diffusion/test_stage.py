@@ -91,3 +91,20 @@ def test_images_of_the_wrong_form_or_size_are_refused(toy: Any) -> None:
         _stage(toy(), load_images=lambda _: np.zeros((2, 4, 4, 3))).encode("protected")
     with pytest.raises(ValueError, match="give latents \\(2, 8, 8\\), the model's are \\(2, 4, 4\\)"):
         _stage(toy(), load_images=lambda _: _images(2, 8)).encode("protected")
+
+
+def test_prompt_features_are_unit_vectors_that_know_no_other_prompt(toy: Any, tiny_model: Any) -> None:
+    for model in (toy(), tiny_model("sd"), tiny_model("sdxl")):
+        both, one = (LoopStage(model, p, lambda _: _images()).prompt_features() for p in (("a hat", "of"), ("of",)))
+        assert torch.allclose(both.norm(dim=1), torch.ones(2))
+        assert torch.equal(both[1:], one)
+        assert float(both[0] @ both[1]) < 0.99
+    y = LoopStage(toy(), ("a hat",), lambda _: _images()).prompt_features()
+    pooled = toy().conditions("a hat")[0].pooled
+    assert torch.allclose(y, pooled / pooled.norm())
+
+
+def test_the_empty_prompt_has_the_zero_vector(tiny_model: Any) -> None:
+    features = LoopStage(tiny_model("sd"), ("", "a hat"), lambda _: _images()).prompt_features()
+    assert torch.equal(features[0], torch.zeros_like(features[0]))
+    assert float(features[1].norm()) == pytest.approx(1.0)
