@@ -49,7 +49,7 @@ PARAMS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], bool]] = {
     "cads": ({}, [{"s": 0.0}, {"tau1": 1.0, "tau2": 1.0}], True),
     "interval_guidance": ({}, [{"lo": 0.0, "hi": None}], True),
     "sparke": (
-        {"every": 2, "eta": 0.3, "sigma_image": 4.0},
+        {"every": 2, "eta": 0.3, "sigma_image": 4.0, "sigma_text": 5.0},
         [{"eta": 0.0}, {"every": 10, "prompts": "one", "sigma_image": 1e-3}],
         True,
     ),
