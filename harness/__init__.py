@@ -5,6 +5,7 @@ suite = harness.load_suite("quickstart")          # a path, or the name of a shi
 print(harness.plan(suite).cells)                  # touches no weights
 run = harness.run(suite, out="runs/quickstart")   # executes, scores, reports; resumes what is there
 run.scores, run.items, run.cells                  # DataFrames
+harness.score("theirs/", suite, as_="theirs")     # images made elsewhere, beside the rows of the run
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from harness.runs import Run
     from harness.suite import LoadedSuite, Plan
 
-__all__ = ["load_suite", "plan", "read_run", "run"]
+__all__ = ["load_suite", "plan", "read_run", "run", "score"]
 
 
 def load_suite(source: str | Path, overrides: Sequence[str] = ()) -> LoadedSuite:
@@ -49,3 +50,29 @@ def read_run(path: str | Path) -> Run:
     from harness.runs import read_run as read
 
     return read(path)
+
+
+def score(
+    images: str | Path,
+    suite: LoadedSuite | Plan | str | Path,
+    *,
+    as_: str,
+    prompts: str | Path | None = None,
+    out: str | Path | None = None,
+    store: str | Path | None = None,
+    device: str = "auto",
+    **reading: Any,
+) -> Run:
+    """Score images made elsewhere (a folder or npz) with a suite, as the row `as_` beside its own.
+
+    prompts  JSONL, CSV or .txt file that says which prompt each image answers; reading: the other fields of
+             harness.external.Outside (seeds, missing, reader, fit, any_container, by, note)
+    """
+    from pathlib import Path
+
+    from harness.external import Outside, score_images
+    from harness.suite import Plan
+
+    outside = Outside(Path(images), as_, None if prompts is None else Path(prompts), **reading)
+    planned = suite if isinstance(suite, Plan) else plan(suite)
+    return score_images(planned, outside, out=out, store=store, device=device)

@@ -11,18 +11,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.engine.files import write_bytes, write_json
+from harness.engine.status import CellStatus
 from harness.engine.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.engine.cell import PlannedCell
     from harness.report.run_view import RunView
     from harness.suite import Plan
 
@@ -59,10 +61,18 @@ class Run:
     @property
     def failed(self) -> tuple[str, ...]:
         """One line for each cell that did not end ok."""
+        return self._lines(lambda status: status != "ok")
+
+    @property
+    def ended_badly(self) -> tuple[str, ...]:
+        """The same without cells that never ran: nobody asked for them where outside images are scored."""
+        return self._lines(lambda status: status not in ("ok", "not-run"))
+
+    def _lines(self, counts: Callable[[str], bool]) -> tuple[str, ...]:
         return tuple(
             f"{c['method']} seed {c['seed']}: {c['status']}: {c['reason']}"
             for c in self.record["cells"]
-            if c["status"] != "ok"
+            if counts(c["status"])
         )
 
     @cached_property
@@ -144,12 +154,11 @@ def run_suite(
     """
     from harness.engine.devices import slots
     from harness.engine.driver import MICRO_BATCH, execute
-    from harness.scoring.assembly import score_run
+    from harness.suite.expansion import check_data
 
-    root = Path(store) if store is not None else Path(os.environ.get("HARNESS_STORE", STORE))
-    target = Path(out) if out is not None else RUNS / plan.suite.suite
+    target, kept = places(plan, out, store)
     notify = on_event or _ignore
-    kept = Store(root)
+    check_data(plan.loaded)  # a missing reference is said before anything is made, not after
     record = execute(
         plan.cells,
         kept,
@@ -162,8 +171,36 @@ def run_suite(
     )
     if record.interrupted:
         raise KeyboardInterrupt
-    scored = score_run(plan, kept, record.statuses, device=slots(device, 1)[0], on_event=notify)
-    write_run(target, plan, kept, scored)
+    return score_again(plan, target, kept, record.statuses, device=slots(device, 1)[0], on_event=notify)
+
+
+def places(plan: Plan, out: Path | str | None, store: Path | str | None) -> tuple[Path, Store]:
+    """The run directory and the store: as given, by the environment, by default."""
+    root = Path(store) if store is not None else Path(os.environ.get("HARNESS_STORE", STORE))
+    return (Path(out) if out is not None else RUNS / plan.suite.suite), Store(root)
+
+
+def score_again(
+    plan: Plan,
+    target: Path,
+    store: Store,
+    statuses: Mapping[str, CellStatus],
+    *,
+    device: str,
+    on_event: Callable[[Any], None],
+    added: Sequence[PlannedCell] = (),
+) -> Run:
+    """Score what is there and write the run directory. Rows made elsewhere that the directory has stay in it.
+
+    added  further such rows; they take the place of rows of the same label
+    """
+    from harness.scoring.assembly import score_run
+    from harness.scoring.elsewhere import kept_rows
+
+    rows = [*kept_rows(plan, target, added), *added]
+    known = {**statuses, **{p.cell.address: store.status(p.cell.address) for p in rows}}
+    scored = score_run(plan, store, known, device=device, on_event=on_event, external=rows)
+    write_run(target, plan, store, scored)
     return Run(target)
 
 

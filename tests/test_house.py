@@ -17,6 +17,7 @@ FILES = sorted(HARNESS.rglob("*.py"))
 # Rooms from the top of the house down. A file imports from its own room and from lower floors only.
 FLOORS = [
     ("cli",),
+    ("external",),
     ("runs",),
     ("report",),
     ("scoring",),

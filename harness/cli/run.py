@@ -62,13 +62,13 @@ def run(
     except KeyboardInterrupt:
         console.print("[yellow]interrupted[/]; what is finished is kept, and the same command resumes")
         leave(INTERRUPTED)
-    _conclude(finished, as_json)
+    conclude(finished, as_json, finished.failed)
 
 
-def _conclude(finished: Run, as_json: bool) -> None:
+def conclude(finished: Run, as_json: bool, failed: tuple[str, ...]) -> None:
+    """Table and paths of a scored run, or one JSON document; exit code 1 where `failed` has a line."""
     from rich.text import Text
 
-    failed = finished.failed
     if as_json:
         print_json(_record(finished))
     else:

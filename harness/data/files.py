@@ -173,6 +173,9 @@ class ImageFiles(ImageSet):
     def duplicates(self, prompts: tuple[str, ...]) -> float | None:
         return duplicate_rate(self.facts.digests)
 
+    def size_bytes(self, prompts: tuple[str, ...]) -> int:
+        return sum(3 * height * width for height, width in self.facts.shapes)
+
     def load(self, prompts: tuple[str, ...]) -> ImageData:
         images = np.empty((self.size(prompts), *self._shape(), 3), dtype=np.uint8)
         prompt = np.empty(len(images), dtype=np.int64)

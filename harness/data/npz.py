@@ -46,6 +46,18 @@ def rows(path: Path, array: str, count: int = 256) -> Iterator[NDArray[Any]]:
         raise BadImages(f"{path.name}: no readable npz ({error})") from error
 
 
+def count_of(path: Path, array: str) -> int:
+    """Number of rows of an array, from its header. Raises BadImages."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{array}.npy") as member:
+            shape, _, _ = _header(member)
+            return shape[0] if shape else 0
+    except KeyError:
+        raise BadImages(f"{path.name} has no array {array!r}") from None
+    except (*_DAMAGE, tokenize.TokenError) as error:
+        raise BadImages(f"{path.name}: no readable npz ({error})") from error
+
+
 def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(member)
     if version == (1, 0):

@@ -56,7 +56,8 @@ def heading(column: Column) -> str:
 
 
 def row_name(row: Row) -> str:
-    return safe(row.label) + (" (inert, not ranked)" if row.inert else "")
+    external = " (made elsewhere)" if "external" in row.flags else ""
+    return safe(row.label) + external + (" (inert, not ranked)" if row.inert else "")
 
 
 def score_text(summary: Summary, row: Row, column: Column) -> str:

@@ -124,7 +124,7 @@ def head(column: Column) -> Text:
 
 def role_text(row: Row) -> str:
     words = [row.role] if row.role != "method" else []
-    words += ["inert"] if row.inert else []
+    words += [f for f in ("external", "inert") if f in row.flags]
     words += [f"{row.done}/{row.planned} cells"] if row.done < row.planned else []
     return ", ".join(words)
 

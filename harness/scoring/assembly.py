@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.engine.cell import PlannedCell, canonical, digest_of
+from harness.engine.external import EXTERNAL, is_external
 from harness.engine.status import INERT, NONDETERMINISTIC, CellStatus, State
 from harness.engine.store import Store, StoredCell
 from harness.models.zoo import ZOO
+from harness.scoring.elsewhere import SOURCE, listed, made_elsewhere
 from harness.scoring.equal_time import equal_time_warnings
 from harness.scoring.evidence import Source
 from harness.scoring.frame import CellScores, frames, params_text
@@ -78,8 +80,13 @@ def score_run(
     *,
     device: str,
     on_event: Callable[[Scoring], None],
+    external: Sequence[PlannedCell] = (),
 ) -> ScoredRun:
-    """Scores of every cell of a plan. `statuses` by address; a cell without one counts as never run."""
+    """Scores of every cell of a plan and of cells made elsewhere, which stand behind the suite's own.
+
+    statuses  by address; a cell without one counts as never run
+    """
+    every = (*plan.cells, *external)
     source = Source(
         store=store,
         task=plan.task,
@@ -91,16 +98,17 @@ def score_run(
     )
     scorer = Scorer(source, plan.metrics)
     rows, cells = [], []
-    for done, planned in enumerate(plan.cells):
-        on_event(Scoring(done, len(plan.cells), planned.label))
+    for done, planned in enumerate(every):
+        on_event(Scoring(done, len(every), planned.label))
         stored = store.cell(planned.cell.address)
         status = statuses.get(planned.cell.address, CellStatus(State.NOT_RUN, "never ran"))
         if stored is None and status.is_ok:
             status = CellStatus(State.FAILED, "its artifacts are gone from the store; run the suite again")
         scores = tuple(scorer.score(planned.cell.address)) if stored is not None and status.is_ok else ()
         rows.append(CellScores(_info(plan, planned, stored), status.state.value, status.reason, scores))
-        cells.append(_cell(planned, stored, status))
-    on_event(Scoring(len(plan.cells), len(plan.cells)))
+        repeats = None if stored is None else source.duplicates(stored.address)
+        cells.append({**_cell(planned, stored, status), "duplicates": repeats})
+    on_event(Scoring(len(every), len(every)))
     made = frames(
         rows,
         plan.metrics,
@@ -112,10 +120,16 @@ def score_run(
     record = {
         "run": plan.suite.suite,
         "texts": list(plan.task.texts()),
-        "suite": _suite(plan, scorer, cells),
+        "suite": _suite(plan, every, scorer, cells),
         "cells": cells,
+        "external": listed(external, store),
+        "inputs": _inputs(plan),
         "provenance": _provenance(plan, store),
-        "warnings": _warnings(plan, cells),
+        "warnings": [
+            *_warnings(plan, cells),
+            *made_elsewhere(plan.compare_to, external, store),
+            *_repeats(plan, cells),
+        ],
         "published": _published(plan),
         "comparisons": made.comparisons.to_dict("records"),
     }
@@ -136,9 +150,20 @@ def _info(plan: Plan, planned: PlannedCell, stored: StoredCell | None) -> dict[s
         "split": cell.split,
         "seed": str(cell.seed),
         "cell": cell.address,
-        "seconds": None if stored is None else round(stored.seconds, 3),
-        "denoiser_calls": None if stored is None else denoiser_calls(stored),
-        "peak_memory_mb": None if stored is None or stored.peak_memory_mb is None else round(stored.peak_memory_mb, 1),
+        "origin": EXTERNAL if is_external(cell) else "",
+        **_costs(stored),
+    }
+
+
+def _costs(stored: StoredCell | None) -> dict[str, Any]:
+    """Seconds, denoiser calls and peak memory; None where nobody measured them, as of what was made elsewhere."""
+    if stored is None or is_external(stored.manifest.cell):
+        return dict.fromkeys(("seconds", "denoiser_calls", "peak_memory_mb"))
+    peak = stored.peak_memory_mb
+    return {
+        "seconds": round(stored.seconds, 3),
+        "denoiser_calls": denoiser_calls(stored),
+        "peak_memory_mb": None if peak is None else round(peak, 1),
     }
 
 
@@ -159,10 +184,8 @@ def _cell(planned: PlannedCell, stored: StoredCell | None, status: CellStatus) -
         "seed": str(planned.cell.seed),
         "status": status.state.value,
         "reason": status.reason,
-        "flags": ",".join(sorted(status.flags)),
-        "seconds": None if stored is None else round(stored.seconds, 3),
-        "denoiser_calls": None if stored is None else denoiser_calls(stored),
-        "peak_memory_mb": None if stored is None or stored.peak_memory_mb is None else round(stored.peak_memory_mb, 1),
+        "flags": ",".join(sorted({*status.flags, *([EXTERNAL] if is_external(planned.cell) else [])})),
+        **_costs(stored),
         "calibration_calls": 0 if stored is None else stored.manifest.calls.get("calibration", 0),
         "images": None if stored is None else stored.manifest.items,
         "micro_batch": None if stored is None else stored.manifest.micro_batch,
@@ -172,16 +195,18 @@ def _cell(planned: PlannedCell, stored: StoredCell | None, status: CellStatus) -
     }
 
 
-def _suite(plan: Plan, scorer: Scorer, cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _suite(
+    plan: Plan, every: Sequence[PlannedCell], scorer: Scorer, cells: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """The resolved suite with what the report prints of methods and metrics."""
     from harness.methods import METHODS
     from harness.suite.resolved import resolved
 
     described: dict[str, Any] = resolved(plan.loaded)
     seen: dict[str, dict[str, Any]] = {}
-    for planned in plan.cells:
+    for planned in every:
         name = planned.cell.method.name
-        source = METHODS.get(name).source
+        source = SOURCE if is_external(planned.cell) else METHODS.get(name).source
         entry = {"label": planned.label, "title": source.title, "paper": source.paper, "code": source.code}
         seen.setdefault(planned.label, {**entry, "licence": source.licence, "preset": name, "role": planned.role})
     described["methods"] = list(seen.values())
@@ -245,6 +270,29 @@ def _warnings(plan: Plan, cells: Sequence[Mapping[str, Any]]) -> list[str]:
     if len(plan.suite.seeds) == 1:
         found.append("One seed: nothing is known of how results vary over seeds.")
     return found
+
+
+def _inputs(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Digest, number, containers and rate of duplicates of every data set, by role (metrics.md T13)."""
+    texts = plan.task.texts()
+    return {
+        role: {
+            "digest": s.digest(texts),
+            "images": s.size(texts),
+            "kept_as": sorted(s.kept_as(texts)),
+            "duplicates": s.duplicates(texts),
+        }
+        for role, s in plan.image_sets.items()
+    }
+
+
+def _repeats(plan: Plan, cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Sentences about images that stand more than once: they inflate densities and narrow intervals."""
+    rates: dict[str, float] = {f"The {r} set": i["duplicates"] or 0.0 for r, i in _inputs(plan).items()}
+    for cell in cells:
+        label = str(cell["method"])
+        rates[label] = max(rates.get(label, 0.0), cell["duplicates"] or 0.0)
+    return [f"{who} repeats {rate:.2%} of its images pixel for pixel." for who, rate in rates.items() if rate > 0]
 
 
 def _provenance(plan: Plan, store: Store) -> dict[str, Any]:

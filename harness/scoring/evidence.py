@@ -14,15 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.data.files import digest_of as pixels_digest
+from harness.data.files import duplicate_rate
 from harness.data.image_set import ImageSet
+from harness.data.reader import kinds_of
 from harness.engine.cell import digest_of
+from harness.engine.external import containers, mixes
 from harness.engine.store import Store
-from harness.metrics.metric import Evidence, Items, Need
-from harness.scoring.extractors import Network, confusion, find, one_pass
+from harness.metrics.metric import CannotMeasure, Evidence, Items, Need, ScoreStatus
+from harness.scoring.extractors import BATCH, Network, confusion, find, one_pass
 from harness.tasks.task import Task
 
 WORLDS = {"avatars": "harness.worlds.avatars.truth", "digits": "harness.worlds.digits.truth"}
 LATENT = "latent"  # the model's own latent space: stored with the artifacts, encoded for data sets
+HELD = 2**30  # bytes of images of a data set kept for several networks; larger sets are read again, block by block
 
 
 @dataclass
@@ -71,6 +76,9 @@ class Source:
         if self._cell is None or self._cell.address != address:
             self._cell = _CellArrays(address, self.store.content(address), self.store.arrays(address))
         arrays, content = self._cell.arrays, self._cell.content
+        self._same_containers(address, wanted)
+        if Need("features", name=LATENT) in wanted and "latents" not in arrays:
+            raise CannotMeasure(ScoreStatus.UNDEFINED, "no latents: images made elsewhere come without them")
         features: dict[tuple[str, str], NDArray[Any]] = {}
         images: dict[str, NDArray[Any]] = {}
         predictions: dict[str, dict[str, NDArray[Any]]] = {}
@@ -98,6 +106,44 @@ class Source:
             seed=self.seed,
         )
 
+    def _same_containers(self, address: str, needs: Iterable[Need]) -> None:
+        """Raises CannotMeasure where PNG meets JPEG without a word of the user (metrics.md T4)."""
+        manifest = self.store.manifest(address)
+        cell = None if manifest is None else manifest.cell
+        ours = kinds_of(containers(cell)) if cell is not None else frozenset({"lossless"})
+        stated = cell is not None and mixes(cell)
+        if len(ours) > 1 and not stated:
+            text = f"the images are a mixture of {', '.join(sorted(ours))} files; score them with --containers any"
+            raise CannotMeasure(ScoreStatus.PROTOCOL_MISMATCH, text)
+        for role in sorted({n.role for n in needs if n.kind in ("images", "features")} & set(self.sets)):
+            theirs = kinds_of(self.sets[role].kept_as(self.task.texts()))
+            if theirs != ours and not stated and not self.sets[role].mixes:
+                found = f"{role} images were kept as {', '.join(sorted(theirs))}, the generated ones as {min(ours)}"
+                hint = "state `containers: any` at the data set where that is wanted"
+                raise CannotMeasure(ScoreStatus.PROTOCOL_MISMATCH, f"{found}; {hint}")
+
+    def inputs(self, address: str, needs: Iterable[Need]) -> dict[str, dict[str, Any]]:
+        """Digest and rate of duplicates of every role that a metric saw (metrics.md T13, T25, T33)."""
+        texts, roles = self.task.texts(), sorted({n.role for n in needs} & set(self.sets))
+        ours = {"digest": self.store.content(address), "duplicates": self.duplicates(address)}
+        others = {
+            r: {"digest": self.sets[r].digest(texts), "duplicates": self.sets[r].duplicates(texts)} for r in roles
+        }
+        return {"generated": ours, **others}
+
+    def duplicates(self, address: str) -> float | None:
+        """Share of a finished cell's images that repeat another one of it, pixel for pixel; None without images."""
+        content = self.store.content(address)
+        known = self.store.json("facts", content)
+        if known is None:
+            held = self._cell if self._cell is not None and self._cell.address == address else None
+            arrays = held.arrays if held is not None else self.store.arrays(address)
+            images = arrays.get("images")
+            known = {"duplicates": None if images is None else duplicate_rate([pixels_digest(i) for i in images])}
+            self.store.put_json("facts", content, known)
+        rate = known["duplicates"]
+        return None if rate is None else float(rate)
+
     def _images(self, role: str) -> NDArray[np.uint8]:
         if role not in self._loaded:
             self._loaded[role] = self.sets[role].load(self.task.texts()).images
@@ -116,26 +162,35 @@ class Source:
                 stored = self.store.derived(key, lambda: {"features": self.encode(self._images(need.role))})
                 self._shared[at] = stored["features"]
             else:
-                self._shared[at] = self._pass(need, digest, lambda: self._images(need.role))["features"]
+                self._shared[at] = self._pass(need, digest, lambda n: self._blocks(need.role, n))["features"]
         return self._shared[at]
+
+    def _blocks(self, role: str, count: int) -> Iterable[NDArray[np.uint8]]:
+        """A data set whole where it may be held, else in blocks."""
+        if role not in self._loaded and self.sets[role].size_bytes(self.task.texts()) > HELD:
+            return (block.images for block in self.sets[role].blocks(self.task.texts(), count))
+        return [self._images(role)]
 
     def _generated(self, need: Need, arrays: Mapping[str, NDArray[Any]], content: str) -> dict[str, NDArray[Any]]:
         assert self._cell is not None
         if (need.kind, need.name) not in self._cell.passes:
-            self._cell.passes[need.kind, need.name] = self._pass(need, content, lambda: arrays["images"])
+            self._cell.passes[need.kind, need.name] = self._pass(need, content, lambda _: [arrays["images"]])
         return self._cell.passes[need.kind, need.name]
 
     def _pass(
-        self, need: Need, content: str, images: Callable[[], NDArray[np.uint8]]
+        self, need: Need, content: str, images: Callable[[int], Iterable[NDArray[np.uint8]]]
     ) -> dict[str, NDArray[np.float32]]:
+        """images: blocks of so many at most, whole batches each, so that cutting changes no byte."""
         extractor = find(need.kind, need.name)
 
         def compute() -> dict[str, NDArray[np.float32]]:
-            pixels = images()
-            self.extracted += len(pixels)
             if (at := (need.kind, need.name)) not in self._networks:
                 self._networks[at] = extractor.open(self.device)
-            return one_pass(self._networks[at], pixels, self.device)
+            network, parts = self._networks[at], []
+            for pixels in images(8 * int(getattr(network, "batch", BATCH))):
+                self.extracted += len(pixels)
+                parts.append(one_pass(network, pixels, self.device))
+            return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
 
         key = digest_of({"images": content, "extractor": extractor.name, "weights": extractor.digest})
         return self.store.derived(key, compute)

@@ -16,11 +16,13 @@ from harness.scoring.columns import AGGREGATE, COMPARISONS, ITEMS, SCORES
 from harness.scoring.scorer import Scored
 from harness.stats.intervals import interval
 from harness.stats.multiplicity import holm
-from harness.stats.paired import paired_difference
+from harness.stats.paired import by_cluster, paired_difference
 from harness.stats.units import CannotInfer, UnitKind, over_seeds
 
 if TYPE_CHECKING:
     import pandas as pd
+
+BY_PROMPT = "difference paired by prompt only: images made elsewhere share no noise with ours"
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class CellScores:
     """The scores of one cell with what its rows need: identity in the suite, status and costs.
 
     info  run, suite, suite_version, task, model, method (label), role, params (JSON), split, seed (str), cell,
-          seconds, denoiser_calls, peak_memory_mb
+          seconds, denoiser_calls, peak_memory_mb, and origin "external" for images made elsewhere
     status, reason   of the cell; scores are empty unless it is ok
     """
 
@@ -193,7 +195,10 @@ def _row(entry: _Entry, base: _Entry | None, compare_to: str) -> dict[str, Any]:
     else:
         row.update(ci_method="exact")
     if base is not None and entry.info["method"] != compare_to:
-        row.update(_delta(entry, base, compare_to))
+        difference = _delta(entry, base, compare_to)
+        if row["reason"] and difference.get("reason", "").startswith(BY_PROMPT):
+            difference["reason"] = f"{row['reason']}; {difference['reason']}"
+        row.update(difference)
     return row
 
 
@@ -209,10 +214,15 @@ def _delta(entry: _Entry, base: _Entry, compare_to: str) -> dict[str, Any]:
         return {}
     delta = ours.value - theirs.value
     found: dict[str, Any] = {"baseline": compare_to, "delta": delta}
+    pair, elsewhere = (ours.units, theirs.units), entry.info.get("origin") != base.info.get("origin")
+    if elsewhere:
+        pair = by_cluster(pair[0]), by_cluster(pair[1])
+        found["reason"] = BY_PROMPT
     try:
-        paired = paired_difference(entry.metric.estimator, ours.units, theirs.units, value=delta)
+        paired = paired_difference(entry.metric.estimator, *pair, value=delta)
     except CannotInfer as why:
-        return {**found, "reason": f"no interval of the difference: {why}"}
+        refused = f"no interval of the difference: {why}"
+        return {**found, "reason": f"{found['reason']}; {refused}" if elsewhere else refused}
     low, high = paired.interval.low, paired.interval.high
     return {**found, "delta_ci_low": low, "delta_ci_high": high, "p_value": paired.p_value}
 

@@ -56,7 +56,7 @@ class Scorer:
                 fields["reader"] = READER
             if need.role in sets:
                 size, digest = sets[need.role].size(task.texts()), sets[need.role].digest(task.texts())
-                fields[need.role] = f"{sets[need.role].name}:{size}:{digest[:8]}"
+                fields[need.role] = f"{sets[need.role].title}:{size}:{digest[:8]}"
         n, prompts = len(task.items()), len(task.texts())
         return [*fields.items(), ("n", str(n)), ("per_prompt", f"{n / prompts:g}")]
 
@@ -79,13 +79,16 @@ class Scorer:
                 continue
             scored = self._computed(cell, metric)
             if scored.status is not ScoreStatus.FAILED:  # a crash is not a result: it is tried again
-                self.source.store.put_json("scores", self.address(cell, metric), _record(scored))
+                record = {**_record(scored), "inputs": self.source.inputs(cell, metric.needs())}
+                self.source.store.put_json("scores", self.address(cell, metric), record)
             yield scored
 
     def _computed(self, cell: str, metric: Metric) -> Scored:
         """One broken metric, or missing weights of one network, never stop the others."""
         try:
             evidence = self.source.build(cell, metric.needs())
+        except CannotMeasure as refusal:
+            return Scored(metric, self.ids[metric], refusal.status, refusal.reason)
         except Exception as error:
             return Scored(metric, self.ids[metric], ScoreStatus.FAILED, f"{type(error).__name__}: {error}")
         return measure(metric, self.ids[metric], evidence)

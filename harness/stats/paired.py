@@ -57,6 +57,19 @@ def paired_difference(
     return Difference(delta, Interval(delta - half, delta + half, method), p, count, missing)
 
 
+def by_cluster(units: Units) -> Units:
+    """Items as one unit a cluster, its mean: what may be paired when cells share their prompts but not their noise.
+
+    Keys become the clusters, so cells with other samples, or with other numbers of seeds, still meet prompt by prompt.
+    Pseudo-values and replicates are made of whole prompts already and stay as they are.
+    """
+    if units.kind is not UnitKind.ITEMS:
+        return units
+    clusters, index = np.unique(units.cluster.astype(str), return_inverse=True)
+    means = np.bincount(index, weights=units.value) / np.bincount(index)
+    return Units(units.kind, clusters, clusters, means)
+
+
 def better_share(a: Units, b: Units, *, higher_is_better: bool) -> float:
     """Share of paired items on which a is better than b, ties halved: the effect size that travels with p."""
     sign = np.sign(_pair(a, b)[0].value) * (1 if higher_is_better else -1)

@@ -58,7 +58,8 @@ def plan(loaded: LoadedSuite, only: Sequence[str] = ()) -> Plan:
     """
     chosen = _chosen(loaded.rows, only)
     task, model = _task_part(loaded.task), _model_part(loaded)
-    data = {role: _data_part(found, loaded.task.texts()) for role, found in loaded.image_sets.items()}
+    read = {role for _, point in chosen for role in point.reads}  # what metrics read is hashed when they do
+    data = {role: _data_part(loaded, role) for role in loaded.image_sets if role in read}
     libraries = library_versions()
     outside = {"task": outside_of(loaded.task), "model": outside_of(loaded.model)}
     cells = []
@@ -130,8 +131,26 @@ def _model_part(loaded: LoadedSuite) -> Part:
     return Part(model.name, model.version, {**params, **resolved}, {**weights, **other})
 
 
-def _data_part(found: ImageSet, prompts: tuple[str, ...]) -> Part:
-    return Part(found.name, found.version, params_of(found, in_id_only=True), {"digest": found.digest(prompts)})
+def _data_part(loaded: LoadedSuite, role: str) -> Part:
+    found = loaded.image_sets[role]
+    try:
+        digest = found.digest(loaded.task.texts())
+    except (OSError, ValueError) as error:
+        mark = loaded.tree.find(("data", role)).mark
+        raise SuiteError([Located(mark, f"data set {found.name!r}: {error}")]) from error
+    return Part(found.name, found.version, params_of(found, in_id_only=True), {"digest": digest})
+
+
+def check_data(loaded: LoadedSuite) -> None:
+    """Every data set is there and can be read: its pixels are hashed. Raises SuiteError naming all that are not."""
+    problems: list[Located] = []
+    for role in loaded.image_sets:
+        try:
+            _data_part(loaded, role)
+        except SuiteError as error:
+            problems += error.problems
+    if problems:
+        raise SuiteError(problems)
 
 
 def _digest(value: Any) -> str:
