@@ -4,7 +4,7 @@ DIR/suite.yaml       the resolved suite: loading it gives the same cells
 DIR/run.json         cells with status, costs and addresses; provenance; warnings; where the store is
 DIR/scores.parquet   one row a (cell, metric) and one an aggregate; scores.csv the same
 DIR/items.parquet    one row an item
-DIR/report.html
+DIR/report.html, hypervolume.csv   made from the frames
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 STORE = RUNS / ".store"
 SCORES, SCORES_CSV, ITEMS = "scores.parquet", "scores.csv", "items.parquet"
+HYPERVOLUME = "hypervolume.csv"
 
 
 class NotARun(FileNotFoundError):
@@ -227,10 +228,15 @@ def write_run(target: Path, plan: Plan, store: Store, scored: Any) -> None:
 
 
 def write_report(run: Run) -> Path:
-    """Render report.html anew from the frames."""
+    """Render report.html anew from the frames, and hypervolume.csv beside it."""
     from harness.report import render
+    from harness.report.hypervolume import table, volumes
+    from harness.report.summary import summarise
 
-    write_bytes(run.report, _bytes(render(run.view(), "html")))
+    view = run.view()
+    found = table(volumes(view, summarise(view)))
+    write_bytes(run.path / HYPERVOLUME, found.to_csv(index=False).encode())
+    write_bytes(run.report, _bytes(render(view, "html")))
     return run.report
 
 

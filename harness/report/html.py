@@ -23,8 +23,9 @@ from harness.report.differences import group_tables, pair_panels
 from harness.report.entries import Direction, Tone, number, text
 from harness.report.forest import forests
 from harness.report.grids import gallery
+from harness.report.hypervolume import Volume, by_pair, volumes
 from harness.report.narration import compared, kicker, own_warnings
-from harness.report.rounding import Digits, adjusted, count_text, seconds_text
+from harness.report.rounding import Digits, adjusted, count_text, digits, seconds_text
 from harness.report.run_view import RunView
 from harness.report.score_cells import score_tables, seed_lines
 from harness.report.summary import Column, Row, Summary, method_entries, summarise
@@ -67,6 +68,7 @@ def page(view: RunView) -> str:
             gallery=images,
             curves=curves(summary),
             tradeoffs=drawn,
+            volumes=by_pair(volumes(view, summary)),
             legend=legend(summary),
             axes=list({t.x.name: t.x for t in drawn}.values()),
             groups=group_tables(view, summary, prompts),
@@ -103,6 +105,7 @@ def environment() -> Environment:
         "share": lambda v, scale: f"{min(abs(v) / scale, 1.0) if scale else 0.0:.2f}",
         "side": side,
         "value": lambda v: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False),
+        "volume": volume_line,
         "bare": lambda url: str(url).split("://", 1)[-1],
     }
     return env
@@ -181,6 +184,14 @@ def emphasise(sentence: str, subject: str) -> Markup:
     """The sentence with the first mention of its subject set in bold."""
     before, found, after = sentence.partition(subject)
     return Markup("{}<b>{}</b>{}").format(before, found, after) if found else escape(sentence)
+
+
+def volume_line(found: Volume) -> str:
+    """ "1.83 [1.2, 2.4], 41 % of the box, 3 points": area, interval, share, points."""
+    d = digits(found.area, found.low, found.high)
+    bounds = "" if found.low is None or found.high is None else f" [{d.text(found.low)}, {d.text(found.high)}]"
+    share = "" if found.share is None else f", {found.share * 100:.0f} % of the box"
+    return f"{d.text(found.area)}{bounds}{share}, {found.points} point{'s' if found.points != 1 else ''}"
 
 
 def by_family(found: Sequence[Curve]) -> Iterator[tuple[str, list[Curve]]]:
