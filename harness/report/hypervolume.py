@@ -100,10 +100,9 @@ def volume(
     whole = area(np.array([values[r.label] for r in rows]), worst)
     box = float(np.prod(best - worst))
     low, high, why = jackknifed([r.label for r in rows], (x, y), values, worst, items)
-    point = worst * [SIGN[x.direction], SIGN[y.direction]]
-    return Volume(
-        family, x.name, y.name, len(rows), *map(float, point), whole, whole / box if box > 0 else None, low, high, why
-    )
+    point_x, point_y = float(SIGN[x.direction] * worst[0]), float(SIGN[y.direction] * worst[1])
+    share = whole / box if box > 0 else None
+    return Volume(family, x.name, y.name, len(rows), point_x, point_y, whole, share, low, high, why)
 
 
 def oriented(summary: Summary, row: Row, x: Column, y: Column) -> Floats:
