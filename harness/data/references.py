@@ -127,7 +127,9 @@ class References:
         import torch
 
         away = points.double() - self.center.double()
-        along, square = away @ self.basis.T, (away * away).sum(1)
+        few = len(away) < 64  # a product of few rows is fastest with the rows first, one of many with the basis first
+        along = away @ self.basis.T if few else (self.basis @ away.T).T
+        square = (away * away).sum(1)
         rest = (square - (along * along).sum(1)).clamp_min(0).sqrt()
         return torch.cat([along, rest[:, None]], dim=1), square.sqrt()
 

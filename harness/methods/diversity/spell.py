@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from harness.data.references import References
 from harness.methods.diversity.balls import Push, nearest, push, within
+from harness.methods.diversity.clearance import push_moved
 from harness.methods.method import Couples, Group, Sampling, Source, Stage, Step, method
 from harness.options import option
 
@@ -102,8 +103,6 @@ class Spell(Sampling):
 
     def clean_samples(self, x0s: Sequence[Tensor], step: Step, groups: Sequence[Group]) -> Sequence[Tensor]:
         """One pass over the protected set for all groups, then each group by itself."""
-        import torch
-
         if step.index == 0:
             for group in groups:
                 for name, radius in (("radius", self.radius), ("radius.protected", self.radius_protected)):
@@ -118,9 +117,10 @@ class Spell(Sampling):
         if self.protected is not None:
             if self.centres is None or self.radius_protected is None:
                 raise ValueError("spell is not prepared: the protected set is not encoded")
-            shared = push(torch.cat(flat), self.centres, self.radius_protected)
-            for mine, part in zip(pushes, shared.split([len(x) for x in flat]), strict=True):
+            found = push_moved(flat, [g.memory for g in groups], self.centres, self.radius_protected)
+            for mine, group, (part, skipped) in zip(pushes, groups, found, strict=True):
                 mine.append(part)
+                group.log("search.skipped", step.index, skipped)
         if self.among != Among.NOTHING:
             if self.radius is None:
                 raise ValueError("spell is not prepared: give `radius`, or call prepare to take it from base distances")
