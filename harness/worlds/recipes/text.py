@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import pre_tokenizers
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -19,37 +20,35 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def build_tokenizer(words: Sequence[str], max_length: int, folder: Path) -> CLIPTokenizer:
-    """A CLIPTokenizer in `folder` that reads each of `words` as one token and spells other words in pieces.
-
-    The merges are learnt by byte-pair encoding on the word list until every word is one token.
-    """
+    """A CLIPTokenizer in `folder` that reads each of `words` as one token and spells other words in pieces."""
     folder.mkdir(parents=True, exist_ok=True)
-    pairs = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=END))
-    pairs.normalizer = normalizers.Lowercase()
-    pairs.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    pairs.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=20_000,
-        min_frequency=1,
-        end_of_word_suffix="</w>",
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        special_tokens=[],
-        show_progress=False,
-    )
-    pairs.train_from_iterator(sorted(words), trainer)
-    learnt = json.loads(pairs.to_str())["model"]
-    vocab: dict[str, int] = dict(learnt["vocab"])
-    for letter in sorted(pre_tokenizers.ByteLevel.alphabet()):
-        for token in (letter, f"{letter}</w>"):
-            vocab.setdefault(token, len(vocab))
-    for token in (START, END):
-        vocab[token] = len(vocab)
-    merges = [pair if isinstance(pair, list) else pair.split(" ") for pair in learnt["merges"]]
-    tokenizer = CLIPTokenizer(
-        vocab=vocab, merges=[(a, b) for a, b in merges], model_max_length=max_length, pad_token=END, unk_token=END
-    )
+    merges = learn_merges(words)
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters), *(a + b for a, b in merges), START, END]
+    vocab = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
+    tokenizer = CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=max_length, pad_token=END, unk_token=END)
     tokenizer.save_pretrained(folder)
     return CLIPTokenizer.from_pretrained(folder)
+
+
+def learn_merges(words: Iterable[str]) -> list[tuple[str, str]]:
+    """Byte-pair merges, the most frequent pair first, until every word is one token; equal counts in alphabetic order.
+
+    Ours because the trainer of `tokenizers` breaks ties differently at every call, and a tokenizer that changes
+    between a training and its continuation changes the model. Source: arXiv 1508.07909, algorithm 1.
+    """
+    spelled = [[*word[:-1], f"{word[-1]}</w>"] for word in sorted({word.lower() for word in words})]
+    merges = []
+    while pairs := Counter(pair for word in spelled for pair in itertools.pairwise(word)):
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        merges.append(best)
+        for word in spelled:
+            for i in itertools.count():
+                if i >= len(word) - 1:
+                    break
+                if tuple(word[i : i + 2]) == best:
+                    word[i : i + 2] = ["".join(best)]
+    return merges
 
 
 def build_encoder(
