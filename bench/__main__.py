@@ -28,7 +28,7 @@ def names() -> list[str]:
 
 
 def rows_of(name: str) -> list[Row]:
-    """The rows of one benchmark; what it prints goes to stderr. A missing peer leaves its goal open, an error misses it."""
+    """The rows of one benchmark, its prints on stderr. A missing peer leaves the goal open, an error misses it."""
     with contextlib.redirect_stdout(sys.stderr):
         try:
             found: list[Row] = importlib.import_module(f"bench.{name}").run()

@@ -20,7 +20,7 @@ Features = Floats
 
 @dataclass(frozen=True)
 class FeatureSets:
-    """generated (N, D), reference (M, D) or None, both float64 and finite; groups of the generated items."""
+    """generated (N, D), reference (M, D) or None, both finite, float64 or as stored; groups of the generated items."""
 
     generated: Features
     reference: Features | None
@@ -39,15 +39,18 @@ def feature_needs(extractor: str, reference: bool = True) -> tuple[Need, ...]:
     return (own, Need("features", "reference", extractor)) if reference else (own,)
 
 
-def feature_sets(evidence: Evidence, extractor: str, *, fewest: int = 2, reference: bool = True) -> FeatureSets:
-    """The feature sets in `evidence` for `extractor`.
+def feature_sets(
+    evidence: Evidence, extractor: str, *, fewest: int = 2, reference: bool = True, as_stored: bool = False
+) -> FeatureSets:
+    """The feature sets in `evidence` for `extractor`, in float64.
 
-    fewest  items needed on each side
+    fewest     items needed on each side
+    as_stored  not copied to float64, for a metric that goes there by itself, piece by piece
     Raises CannotMeasure: insufficient-n below `fewest` items or 5 prompts, protocol-mismatch for features of different
     length, and what `inputs.features` raises.
     """
-    generated = _checked(evidence, "generated", extractor, fewest)
-    other = _checked(evidence, "reference", extractor, fewest) if reference else None
+    generated = _checked(evidence, "generated", extractor, fewest, as_stored)
+    other = _checked(evidence, "reference", extractor, fewest, as_stored) if reference else None
     if other is not None and other.shape[1] != generated.shape[1]:
         raise CannotMeasure(
             ScoreStatus.PROTOCOL_MISMATCH,
@@ -68,8 +71,8 @@ def jackknifed(groups: Groups, full: float, left_out: NDArray[np.float64], **com
     return Measurement(float(full), int(groups.size.sum()), groups.units(full, left_out), companions=companions)
 
 
-def _checked(evidence: Evidence, role: str, extractor: str, fewest: int) -> Features:
+def _checked(evidence: Evidence, role: str, extractor: str, fewest: int, as_stored: bool) -> Features:
     array = features(evidence, extractor, role)
     if len(array) < fewest:
         raise CannotMeasure(ScoreStatus.INSUFFICIENT_N, f"at least {fewest} {role} items needed; found {len(array)}")
-    return array.astype(np.float64)
+    return array if as_stored else array.astype(np.float64)

@@ -26,7 +26,7 @@ from harness.metrics.metric import (
     ScoreStatus,
     metric,
 )
-from harness.metrics.nearest import nearest, nearest_other
+from harness.metrics.neighbors import nearest, nearest_other
 from harness.options import option
 from harness.stats.units import Estimator
 

@@ -25,8 +25,8 @@ from harness.metrics.metric import (
     ScoreStatus,
     metric,
 )
-from harness.metrics.nearest import nearest, nearest_other
 from harness.metrics.nearest_neighbour import Normalize, compared, in_space
+from harness.metrics.neighbors import nearest, nearest_other
 from harness.options import OptionError, Problem, option
 from harness.stats.units import Estimator, UnitKind, Units
 

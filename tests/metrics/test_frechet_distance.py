@@ -15,6 +15,7 @@ from harness.metrics.frechet_distance import (
     Moments,
     covariance_root,
     frechet,
+    frechet_of_moments,
     leave_group_out,
     moments,
 )
@@ -60,6 +61,21 @@ def test_every_route_agrees_with_the_formula(n: int, m: int, d: int) -> None:
     x, y = rng.normal(size=(n, d)), rng.normal(size=(m, d)) @ rng.normal(size=(d, d)) + 1
     assert frechet(x, y) == pytest.approx(direct(x, y), rel=1e-6)  # the formula loses half the digits on rank loss
     assert frechet(x, y) == pytest.approx(frechet(y, x), rel=1e-9)
+
+
+@pytest.mark.parametrize(("n", "m", "d"), [(60, 80, 16), (17, 10, 16), (12, 80, 16)])
+def test_moments_alone_give_the_distance_of_the_sets(n: int, m: int, d: int) -> None:
+    rng = np.random.default_rng(20)
+    x, y = rng.normal(size=(n, d)), 2 * rng.normal(size=(m, d)) + 1
+    whole = leave_group_out(x, moments(y), np.zeros(n, dtype=int), 0)[0]
+    # a covariance without full rank has eigenvalues of the size of rounding, whose roots are 1e-8 of the trace each
+    assert frechet_of_moments(x.mean(0), np.cov(x.T), moments(y)) == pytest.approx(whole, rel=1e-9 if n > d else 1e-6)
+
+
+def test_a_distance_from_moments_below_zero_is_an_error() -> None:  # T6
+    x = np.random.default_rng(21).normal(size=(100, 4))
+    with pytest.raises(CannotMeasure, match="negative Fréchet distance"):
+        frechet_of_moments(x.mean(0), np.cov(x.T), Moments(x.mean(0), 0.5, moments(x).root))
 
 
 def test_cholesky_and_eigenvector_roots_give_the_same_distance() -> None:  # T7, at a size that runs in a blink

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.metrics.manifold import Coverage, Density, Precision, Recall, coverage, density, precision, recall
+from harness.metrics import manifold, neighbors
+from harness.metrics.manifold import (
+    Coverage,
+    Density,
+    Precision,
+    Recall,
+    coverage,
+    density,
+    overlap,
+    precision,
+    recall,
+)
 from harness.metrics.metric import CannotMeasure, Evidence, Items, ScoreStatus
 from harness.stats.groups import jackknife_groups
 from harness.stats.intervals import interval
@@ -159,25 +172,78 @@ def test_unequal_n_is_refused() -> None:  # T21
         paired_difference(Estimator.KNN_COUNT, one.units, two.units)
 
 
-def _coverage(quantity, runs: int) -> float:
+def test_jackknife_intervals_hold_their_levels() -> None:  # measured .96, .97, .91, .99
     """Share of intervals that hold the mean over draws; d = 16, n = 500, k = 5, G = 10, reference fixed."""
     rng = np.random.default_rng(7)
     y = rng.normal(size=(500, 16))
     groups = jackknife_groups(np.array([f"{i % 10}" for i in range(500)]))
-    values, bounds = [], []
-    for _ in range(runs):
-        share = quantity(0.05 + rng.normal(size=(500, 16)), y, groups.index, 10, 5, False)
-        found = interval(Estimator.KNN_COUNT, groups.units(share.full, share.left_out), value=share.full)
-        values.append(share.full)
-        bounds.append((found.low, found.high))
-    mean, (low, high) = np.mean(values), np.array(bounds).T
-    return float(((low < mean) & (mean < high)).mean())
+    draws = [overlap(0.05 + rng.normal(size=(500, 16)), y, groups.index, 10, 5, False) for _ in range(300)]
+    for name, least in (("precision", 0.92), ("recall", 0.93), ("density", 0.88), ("coverage", 0.93)):
+        shares = [draw.share(name) for draw in draws]
+        found = [interval(Estimator.KNN_COUNT, groups.units(s.full, s.left_out), value=s.full) for s in shares]
+        mean = np.mean([s.full for s in shares])
+        assert np.mean([f.low < mean < f.high for f in found]) > least, name
 
 
-def test_jackknife_interval_of_precision_holds_its_level() -> None:  # measured .96
-    assert _coverage(precision, 200) > 0.92
+def test_a_ball_grows_past_many_neighbors_of_the_group_that_left() -> None:
+    """Each item of group 0 lies among 30 of group 1: without them its ball reaches far beyond the 2k nearest."""
+    rng = np.random.default_rng(9)
+    seats = 10 * rng.normal(size=(12, 3))
+    x = np.concatenate(
+        [seats, np.repeat(seats, 30, axis=0) + 0.1 * rng.normal(size=(360, 3)), rng.normal(size=(60, 3))]
+    )
+    group = np.r_[np.zeros(12, int), np.ones(360, int), np.arange(60) % 3 + 2]
+    y = 8 * rng.normal(size=(150, 3))
+    found = recall(x, y, group, 5, 3, False)
+    for g in range(5):
+        assert found.left_out[g] == pytest.approx(by_definition(x[group != g], y, 3, False)[recall], abs=1e-12)
+    assert found.left_out[1] > found.full  # the balls that remain are large
 
 
-@pytest.mark.parametrize(("quantity", "least"), [(recall, 0.93), (density, 0.88), (coverage, 0.93)])
-def test_jackknife_intervals_hold_their_levels(quantity, least: float) -> None:  # measured .97, .91, .99
-    assert _coverage(quantity, 300) > least
+def test_a_collapsed_generated_set_has_a_precision_and_no_recall() -> None:
+    rng = np.random.default_rng(10)
+    x, y = np.zeros((60, 4)), rng.normal(size=(100, 4))
+    assert whole(precision, x, y) == by_definition(x, y, 5, False)[precision]
+    with pytest.raises(CannotMeasure, match="every generated item coincides"):
+        whole(recall, x, y)
+    with pytest.raises(CannotMeasure, match="every reference item coincides"):
+        whole(coverage, y, x)
+    assert whole(recall, y, x) == by_definition(y, x, 5, False)[recall]
+
+
+def test_a_group_that_leaves_no_neighbors_refuses_recall_only() -> None:
+    rng = np.random.default_rng(11)
+    x, y = rng.normal(size=(60, 4)), rng.normal(size=(100, 4))
+    group = np.r_[np.zeros(56, int), np.arange(1, 5)]
+    with pytest.raises(CannotMeasure, match="without one of its groups"):
+        recall(x, y, group, 5, 5, False)
+    assert len(coverage(x, y, group, 5, 5, False).left_out) == 5
+
+
+def test_the_four_metrics_of_a_cell_share_one_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(manifold, "overlap", lambda *a: calls.append(a) or overlap(*a))
+    rng = np.random.default_rng(12)
+    x, y = rng.normal(size=(100, 8)).astype(np.float32), rng.normal(size=(200, 8)).astype(np.float32)
+    values = [metric("avatars").measure(evidence(x, y)).value for metric in CLASSES]
+    assert len(calls) == 2  # generated against reference, and the split of the reference
+    nudged = x.copy()
+    nudged[0, 0] += 1
+    again = Precision("avatars").measure(evidence(nudged, y))
+    assert len(calls) == 3  # the split is that of the run
+    assert values[0] != again.value or not np.array_equal(x, nudged)
+    Precision("avatars", k=4).measure(evidence(x, y))
+    assert len(calls) == 5
+
+
+def test_memory_stays_far_below_a_matrix_of_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbors, "BLOCK", 1 << 16)
+    monkeypatch.setattr(neighbors, "CANDIDATES", 1 << 16)
+    rng = np.random.default_rng(13)
+    x, y = (rng.normal(size=(3000, 32)).astype(np.float32) for _ in range(2))
+    group = np.arange(3000) // 10 % 10
+    tracemalloc.start()
+    overlap(x, y, group, 10, 5, False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.25 * 3000 * 3000 * 4  # the float32 matrix; by definition three float64 ones are made

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from harness.keys import generator
 from harness.metrics.metric import CannotMeasure, Evidence, Items, ScoreStatus
-from harness.metrics.nearest import nearest, nearest_other
 from harness.metrics.nearest_neighbour import Normalize
+from harness.metrics.neighbors import nearest, nearest_other
 from harness.metrics.shield import Control, Of, ShieldRate, inside
 from harness.options import OptionError, build
 

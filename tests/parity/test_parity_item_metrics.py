@@ -7,7 +7,7 @@ import pytest
 
 from harness.keys import generator
 from harness.metrics.colorimetry import ciede2000, lab
-from harness.metrics.nearest import nearest, nearest_other
+from harness.metrics.neighbors import nearest, nearest_other
 
 pytestmark = pytest.mark.parity
 

@@ -11,7 +11,7 @@ import pytest
 from harness.metrics.frechet_distance import frechet, leave_group_out, moments
 from harness.metrics.kernel_distance import mmd2
 from harness.metrics.manifold import precision, recall
-from harness.metrics.neighbors import Points, nearest
+from harness.metrics.neighbors import Points, nearest_others
 from harness.metrics.spectrum import Similarity
 from harness.stats.groups import jackknife_groups
 from harness.stats.intervals import interval, standard_error
@@ -167,7 +167,7 @@ def check_twins_are_at_zero(neighbor: Callable[..., np.ndarray]) -> None:  # T24
 
 
 def test_distances_by_float32_products_are_seen() -> None:
-    check_twins_are_at_zero(lambda x: np.sqrt(nearest(Points.together(x)[0], 1)[0][:, 0]))
+    check_twins_are_at_zero(lambda x: np.sqrt(nearest_others(Points.together(x)[0], 1)[0][:, 0]))
     with pytest.raises(AssertionError):
         check_twins_are_at_zero(nearest_by_product)
 

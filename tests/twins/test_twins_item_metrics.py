@@ -18,7 +18,7 @@ from harness.metrics.confusion import corrected
 from harness.metrics.groups import groups_of
 from harness.metrics.inputs import unit_rows
 from harness.metrics.metric import Items, MetricId
-from harness.metrics.nearest import nearest, nearest_other
+from harness.metrics.neighbors import nearest, nearest_other
 from harness.metrics.perceptual import mean_pair_distance
 from harness.metrics.shield import inside
 
