@@ -240,10 +240,10 @@ def test_memory_stays_far_below_a_matrix_of_distances(monkeypatch: pytest.Monkey
     monkeypatch.setattr(neighbors, "BLOCK", 1 << 16)
     monkeypatch.setattr(neighbors, "CANDIDATES", 1 << 16)
     rng = np.random.default_rng(13)
-    x, y = (rng.normal(size=(3000, 32)).astype(np.float32) for _ in range(2))
-    group = np.arange(3000) // 10 % 10
+    x, y = (rng.normal(size=(4000, 32)).astype(np.float32) for _ in range(2))
+    group = np.arange(4000) // 10 % 10
     tracemalloc.start()
     overlap(x, y, group, 10, 5, False)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 0.25 * 3000 * 3000 * 4  # the float32 matrix; by definition three float64 ones are made
+    assert peak < 0.25 * 4000 * 4000 * 4  # the float32 matrix; by definition three float64 ones are made
