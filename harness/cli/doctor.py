@@ -15,10 +15,11 @@ from harness.cli.output import FAILED, err, leave, print_json, put
 
 PACKAGES = (
     "torch", "torchvision", "diffusers", "transformers", "safetensors", "numpy", "pandas", "pyarrow", "pydantic",
+    "clean-fid",
 )  # fmt: skip
 OPTIONAL = {
     "lpips": "perceptual distances lpips.*",
-    "clean-fid": "parity tests of fid.*",
+    "torchmetrics": "parity tests",
     "torch-fidelity": "parity tests",
     "nevergrad": "black-box search",
 }
@@ -45,7 +46,15 @@ def doctor(store: StoreFolder = None, as_json: Json = False) -> None:
 
     Exit code 1 when something that must work does not.
     """
-    findings = [*_machine(), *_devices(), *_packages(), *_shipped(), *_weights(), *_store(store_root(store))]
+    findings = [
+        *_machine(),
+        *_devices(),
+        *_packages(),
+        *_shipped(),
+        *_networks(),
+        *_weights(),
+        *_store(store_root(store)),
+    ]
     if as_json:
         print_json([asdict(f) for f in findings])
     else:
@@ -98,6 +107,31 @@ def _shipped() -> Iterator[Finding]:
         remedy = "" if record["ok"] else f"harness zoo train {entry.name}"
         detail = record["detail"].partition("; bring it")[0]
         yield Finding("shipped weights", entry.name, "ok" if record["ok"] else "broken", detail, remedy)
+
+
+def _networks() -> Iterator[Finding]:
+    """Networks behind metrics, and whether the files found are the published ones."""
+    from harness.models.extractors import PUBLISHED, declarations
+    from harness.models.extractors.places import WeightsDiffer
+
+    topic = "networks of metrics"
+    try:
+        declared = declarations()
+    except ValueError as error:
+        yield Finding(topic, "own embeddings", "broken", str(error), "correct the file or take it away")
+        declared = PUBLISHED
+    for name, entry in declared.items():
+        absent = entry.weights.missing(entry.instead)
+        if absent is not None:
+            yield Finding(topic, name, "missing", f"{absent.what}: not in {', '.join(absent.looked)}", absent.fetch)
+            continue
+        try:
+            entry.weights.verify()
+        except WeightsDiffer as error:
+            yield Finding(topic, name, "broken", str(error), "")
+        else:
+            hashes = ", ".join(f"{file} {digest[:12]}" for file, digest in entry.weights.hashes().items())
+            yield Finding(topic, name, "ok", f"{hashes}; {entry.licence}")
 
 
 def _weights() -> Iterator[Finding]:

@@ -3,15 +3,14 @@
 `fid` is clean-fid's `clean` (Pillow's antialiased bicubic on floats, never rounded back), `fid.legacy_pytorch` and
 `fid.legacy_tensorflow` its two legacy modes: three different numbers, three names (arXiv 1706.08500, 2104.11222). The
 networks are clean-fid's own; moments and distance are ours (harness/metrics/frechet_distance.py) and equal to its to
-1e-6 relative on the same files. Biased upwards by about c/N: N is in the id, `.jack` has the 1/N term removed,
-`.duplicates` is the share of images whose features have an exact twin in the cell.
+1e-6 relative on the same files. Biased upwards by about c/N: N is in the id, `.jack` has the 1/N term removed.
 A distance below 1e-3 between different sets is no result but features that carry nothing: `invalid-control` (T10).
 Reporting fewer images than features (2048) is allowed and stated by n. Traps: metrics.md sections 1 and 2.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -35,13 +34,6 @@ from harness.stats.units import Estimator
 SOURCE = "arXiv 1706.08500, 2104.11222; clean-fid 0.1.35"
 NOTHING = 1e-3
 """Distance below which two different sets are not told apart by working Inception features (T10)."""
-
-
-def twins(rows: Array) -> float:
-    """Share of rows (N, D) that have an exact twin among the others."""
-    whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1] * rows.itemsize))).reshape(-1)
-    _, inverse, count = np.unique(whole, return_inverse=True, return_counts=True)
-    return float((count[inverse] > 1).mean())
 
 
 def same_set(a: Array, b: Array) -> bool:
@@ -69,8 +61,7 @@ class Fid(Metric):
                 ScoreStatus.INVALID_CONTROL,
                 f"distance {found.value:.2g} between different images: their features carry nothing",
             )
-        duplicates = Measurement(twins(own), len(own), None)
-        return replace(found, companions={**found.companions, "duplicates": duplicates})
+        return found
 
 
 @metric("fid.legacy_pytorch", unit="FID", direction=Direction.LOWER, estimator=Estimator.PLUG_IN, source=SOURCE)

@@ -39,6 +39,19 @@ def features(evidence: Evidence, extractor: str, role: str = "generated") -> NDA
     return _one_an_item(evidence, role, array, f"features of {extractor!r}")
 
 
+def prompt_texts(evidence: Evidence, extractor: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """(P, D) finite embeddings of the prompts, (P,) whether each was cut. Raises CannotMeasure as `features` does."""
+    what = f"prompt embeddings of {extractor!r}"
+    rows, cut = (_present(table.get(extractor), what) for table in (evidence.texts, evidence.cut))
+    if rows.ndim != 2 or len(rows) != len(evidence.items.prompts) or len(cut) != len(rows):
+        raise CannotMeasure(
+            ScoreStatus.PROTOCOL_MISMATCH,
+            f"{what} are {rows.shape}, expected a row for each of {len(evidence.items.prompts)} prompts",
+        )
+    _finite(rows, what)
+    return rows, cut
+
+
 def predictions(evidence: Evidence, classifier: str, attribute: str) -> NDArray[Any]:
     """(N, K) finite class probabilities of the generated items. Raises CannotMeasure as `images` does."""
     heads = evidence.predictions.get(classifier)

@@ -92,6 +92,8 @@ class Evidence:
 
     images       role → (N, H, W, 3) uint8
     features     (role, extractor) → (N, D) float32
+    texts        extractor → (P, D) float32, its embedding of each prompt
+    cut          extractor → (P,) bool, prompts longer than its text tower reads
     predictions  classifier → attribute → (N, K) float32 probabilities, generated items
     expected     attribute → (N,) int64, the class stated by the item's prompt, -1 where it is left open
     targets      attribute → (P, K) float64, wanted shares per prompt (P prompts) of the open attributes
@@ -105,6 +107,8 @@ class Evidence:
     items: Items
     images: Mapping[str, Array] = field(default_factory=dict)
     features: Mapping[tuple[str, str], Array] = field(default_factory=dict)
+    texts: Mapping[str, Array] = field(default_factory=dict)
+    cut: Mapping[str, Array] = field(default_factory=dict)
     predictions: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     expected: Mapping[str, Array] = field(default_factory=dict)
     targets: Mapping[str, Array] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from harness.engine.cell import digest_of
 from harness.engine.external import containers, mixes
 from harness.engine.store import Store
 from harness.metrics.metric import CannotMeasure, Evidence, Items, Need, ScoreStatus
+from harness.models.determinism import full_precision
 from harness.scoring.extractors import BATCH, Network, confusion, find, one_pass
 from harness.tasks.task import Task
 
@@ -58,6 +59,7 @@ class Source:
     extracted: int = 0  # images passed through networks, for the test that nothing is computed twice
     _loaded: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     _shared: dict[tuple[str, str], NDArray[np.float32]] = field(default_factory=dict)
+    _texts: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
     _networks: dict[tuple[str, str], Network] = field(default_factory=dict)
     _cell: _CellArrays | None = None
 
@@ -82,6 +84,7 @@ class Source:
         features: dict[tuple[str, str], NDArray[Any]] = {}
         images: dict[str, NDArray[Any]] = {}
         predictions: dict[str, dict[str, NDArray[Any]]] = {}
+        texts: dict[str, dict[str, NDArray[Any]]] = {}
         for need in sorted(wanted, key=str):
             if need.role != "generated" and need.role not in self.sets:
                 continue  # an optional role (held-out data): the metric does without
@@ -89,6 +92,8 @@ class Source:
                 images[need.role] = arrays["images"] if need.role == "generated" else self._images(need.role)
             elif need.kind == "features":
                 features[need.role, need.name] = self._features(need, arrays, content)
+            elif need.kind == "texts":
+                texts[need.name] = self._embedded(need.name)
             elif need.kind == "predictions":
                 predictions[need.name] = self._generated(need, arrays, content)
         worlds = {n.name for n in wanted if n.kind in ("expected", "targets", "predictions")}
@@ -97,6 +102,8 @@ class Source:
             items=self.items(),
             images=images,
             features=features,
+            texts={name: t["features"] for name, t in texts.items()},
+            cut={name: t["cut"] for name, t in texts.items()},
             predictions=predictions,
             expected={k: v for t in truth for k, v in t["expected"].items()},
             targets={k: v for t in truth for k, v in t["targets"].items()},
@@ -194,6 +201,22 @@ class Source:
 
         key = digest_of({"images": content, "extractor": extractor.name, "weights": extractor.digest})
         return self.store.derived(key, compute)
+
+    def _embedded(self, name: str) -> dict[str, NDArray[Any]]:
+        """The prompts through a network's text tower: features (P, D), cut (P,)."""
+        if name not in self._texts:
+            extractor, prompts = find("features", name), self.task.texts()
+            if (tower := extractor.text) is None:
+                raise ValueError(f"extractor {name!r} reads no text")
+
+            def compute() -> dict[str, NDArray[Any]]:
+                with full_precision(self.device):
+                    rows, cut = tower(self.device)(prompts)
+                return {"features": rows, "cut": cut}
+
+            key = digest_of({"texts": list(prompts), "extractor": name, "weights": extractor.digest})
+            self._texts[name] = self.store.derived(key, compute)
+        return self._texts[name]
 
     def _truth(self, world: str) -> dict[str, Any]:
         """What the world knows of the prompts: stated classes per item, wanted shares per prompt."""

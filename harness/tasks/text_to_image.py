@@ -81,7 +81,7 @@ class TextToImage(Task):
         return self.shards()
 
     def feeds(self) -> frozenset[tuple[str, str]]:
-        own = {"images", "features", "predictions", "expected", "targets", "confusion"}
+        own = {"images", "features", "texts", "predictions", "expected", "targets", "confusion"}
         return frozenset((kind, "generated") for kind in own)
 
     def prepare(self, model: Any, method: Method, seed: int, context: RunContext) -> Method:

@@ -10,7 +10,7 @@ import pytest
 
 from harness.keys import generator
 from harness.metrics import ATTRIBUTES, CLASSIFIERS, LPIPS_NETS
-from harness.metrics.embeddings import PUBLISHED, SHIPPED
+from harness.metrics.embeddings import CLIP_MODELS, PUBLISHED, SHIPPED
 from harness.metrics.metric import Evidence, Items
 
 CLASSES = 3
@@ -36,7 +36,9 @@ def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimensio
     items = build_items(prompts, each, group)
     n = len(items)
     hue = random.integers(0, 256, size=(n, 1, 1, 3))
-    pictures = np.clip(hue + random.integers(-40, 41, size=(n, 6, 6, 3)), 0, 255).astype(np.uint8)
+    pictures = np.clip(hue + random.integers(-40, 41, size=(n, 12, 12, 3)), 0, 255).astype(np.uint8)
+    shift = generator(seed, "world", "source").integers(-9, 10, size=pictures.shape)
+    sources = np.clip(pictures.astype(int) + shift, 0, 255).astype(np.uint8)
     effect = random.normal(size=(prompts, dimension))[items.prompt] if prompts else np.empty((0, dimension))
     features: dict[tuple[str, str], np.ndarray] = {}
     for name in (*SHIPPED, *PUBLISHED, *(f"lpips-{net}" for net in LPIPS_NETS)):
@@ -45,6 +47,7 @@ def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimensio
         features["source", name] = own + 0.1 * random.normal(size=(n, dimension))
         for role, count in (("reference", max(n, 1)), ("protected", 30), ("heldout", 40)):
             features[role, name] = 1.1 * random.normal(size=(count, dimension))
+    texts = {f"clip-{m}": frozen(random.normal(size=(prompts, dimension)).astype(np.float32)) for m in CLIP_MODELS}
     expected, targets, predictions, confusion = {}, {}, {}, {}
     for number, attribute in enumerate(ATTRIBUTES):
         stated = np.where((items.prompt + number) % 2 == 0, items.prompt % CLASSES, -1)
@@ -59,8 +62,10 @@ def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimensio
         confusion[attribute + ".n"] = frozen(np.full(CLASSES, 200))
     return Evidence(
         items=items,
-        images={"generated": frozen(pictures)},
+        images={"generated": frozen(pictures), "source": frozen(sources)},
         features={k: frozen(v.astype(np.float32)) for k, v in features.items()},
+        texts=texts,
+        cut={name: frozen(np.arange(prompts) % 5 == 0) for name in texts},
         predictions=dict.fromkeys(CLASSIFIERS, predictions),
         expected=expected,
         targets=targets,

@@ -33,7 +33,11 @@ from harness.options import OptionError, build, options_of
 from harness.stats.units import UnitKind
 
 # Options that a metric requires, and a second setting that reaches fields which exclude the first.
-REQUIRED: dict[str, dict[str, Any]] = {"shield.inside.{extractor}": {"radius": 1.5}}
+REQUIRED: dict[str, dict[str, Any]] = {
+    "shield.inside.{extractor}": {"radius": 1.5},
+    "ms_ssim": {"scales": 1},  # the evidence has small images
+    "ms_ssim.pairs": {"scales": 1},
+}
 ALTERNATIVE: dict[str, dict[str, Any]] = {
     "shield.inside.{extractor}": {"quantile": 0.3},
     "vendi.{extractor}": {"kernel": "gaussian", "bandwidth": 1.0},
@@ -83,6 +87,8 @@ def subset(evidence: Evidence, needs: tuple[Need, ...]) -> Evidence:
         features={k: v for k, v in evidence.features.items() if ("features", *k) in asked},
         predictions={k: v for k, v in evidence.predictions.items() if ("predictions", "generated", k) in asked},
         confusion={k: v for k, v in evidence.confusion.items() if ("confusion", "generated", k) in asked},
+        texts={k: v for k, v in evidence.texts.items() if ("texts", "generated", k) in asked},
+        cut={k: v for k, v in evidence.cut.items() if ("texts", "generated", k) in asked},
         expected=evidence.expected if "expected" in kinds else {},
         targets=evidence.targets if "targets" in kinds else {},
     )
@@ -179,6 +185,8 @@ def test_nan_in_any_input_is_a_status(pattern: str, evidence: Evidence) -> None:
         if need.kind == "features":
             key = (need.role, need.name)
             bad = dataclasses.replace(evidence, features={**evidence.features, key: spoiled(evidence.features[key])})
+        elif need.kind == "texts":
+            bad = dataclasses.replace(evidence, texts={need.name: spoiled(evidence.texts[need.name])})
         elif need.kind == "predictions":
             heads = {a: spoiled(p) for a, p in evidence.predictions[need.name].items()}
             bad = dataclasses.replace(evidence, predictions={need.name: heads})
@@ -244,6 +252,8 @@ def test_a_mean_of_items_does_not_change_when_every_prompt_is_there_twice(patter
     )
     doubled = dataclasses.replace(
         rows(evidence, np.tile(np.arange(n), 2), twice),
+        texts={k: np.tile(t, (2, 1)) for k, t in evidence.texts.items()},
+        cut={k: np.tile(t, 2) for k, t in evidence.cut.items()},
         targets={a: np.tile(t, (2, 1)) for a, t in evidence.targets.items()},
     )
     assert made.measure(doubled).value == pytest.approx(measurement.value, rel=1e-9, abs=1e-12)

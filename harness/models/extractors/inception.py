@@ -9,6 +9,7 @@ Licence: TensorFlow's Inception, Apache-2.0; clean-fid is MIT. Source: clean-fid
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,7 +90,9 @@ def port(files: Mapping[str, Path], device: str, _: Declaration) -> Forward:
     from cleanfid.inception_pytorch import InceptionV3
 
     state = torch.load(files[PORT.name], map_location="cpu", weights_only=True)
-    with _instead_of_download(state), torch.random.fork_rng(devices=[]):  # torchvision draws weights first
+    # torchvision draws weights first, and warns of its own old arguments
+    with _instead_of_download(state), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
         network = InceptionV3(output_blocks=[3], resize_input=False)
     network = network.to(device).eval()
     return lambda levels: _rows(network(levels / 255)[0].flatten(1))
