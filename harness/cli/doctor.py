@@ -114,7 +114,7 @@ def _networks() -> Iterator[Finding]:
     from harness.models.extractors import PUBLISHED, declarations
     from harness.models.extractors.places import WeightsDiffer
 
-    topic = "networks of metrics"
+    topic = "optional weights"
     try:
         declared = declarations()
     except ValueError as error:
@@ -128,7 +128,7 @@ def _networks() -> Iterator[Finding]:
         try:
             entry.weights.verify()
         except WeightsDiffer as error:
-            yield Finding(topic, name, "broken", str(error), "")
+            yield Finding(topic, name, "broken", str(error), "delete it; harness doctor then says how to fetch it")
         else:
             hashes = ", ".join(f"{file} {digest[:12]}" for file, digest in entry.weights.hashes().items())
             yield Finding(topic, name, "ok", f"{hashes}; {entry.licence}")

@@ -148,6 +148,28 @@ def test_the_schema_is_one_document(call: Call) -> None:
     assert document(call("schema"))["title"] == "posthoc-harness suite"
 
 
+def test_the_doctor_lists_every_network_of_the_metrics_and_finds_a_wrong_file(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.metrics.embeddings import PUBLISHED
+
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    before = {f["what"]: f for f in document(call("doctor", "--json"))}
+    assert set(PUBLISHED) <= set(before)
+    assert before["inception-clean"]["state"] == "missing"
+    assert "curl" in before["inception-clean"]["remedy"]
+    (tmp_path / "inception-2015-12-05.pt").write_bytes(b"another network")
+    (tmp_path / "sscd_disc_mixup.torchscript.pt").write_bytes(b"no hash is published")
+    result = call("doctor", "--json")
+    assert result.exit_code == 1
+    after = {f["what"]: f for f in document(result)}
+    assert after["inception-clean"]["state"] == "broken"
+    assert "f58cb9b6ec32" in after["inception-clean"]["detail"]
+    assert after["sscd-disc-mixup"]["state"] == "ok"
+    assert "CC BY-NC" in after["sscd-disc-mixup"]["detail"]
+
+
 def test_the_doctor_names_devices_packages_weights_and_store(call: Call) -> None:
     findings = document(call("doctor", "--json"))
     topics = {f["topic"] for f in findings}
