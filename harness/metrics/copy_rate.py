@@ -16,8 +16,8 @@ import numpy as np
 
 from harness.metrics.inputs import Floats, features, unit_rows
 from harness.metrics.metric import Array, Direction, Evidence, Measurement, Metric, Need, metric
-from harness.metrics.nearest import nearest
 from harness.metrics.nearest_neighbour import Against, Normalize, compared
+from harness.metrics.neighbors import nearest
 from harness.options import option
 from harness.stats.units import Estimator, UnitKind, Units
 
