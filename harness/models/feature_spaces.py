@@ -1,7 +1,9 @@
 """Networks that turn pictures into vectors, by name: what a method may look through while it samples.
 
-Differentiable, unlike the scorer's single pass over finished images (harness/scoring/extractors.py). To add one, add a
-line to `FEATURE_SPACES`; nothing is opened before it is asked for.
+Differentiable, unlike the scorer's single pass over finished images (harness/scoring/extractors.py): a declared network
+(harness/models/extractors) is read through torch's antialiased resize, because gradients cannot pass the reference
+implementation's own, and so is named by another digest than its metric. To add a space, declare a network or add a line
+to `FEATURE_SPACES`; nothing is opened before it is asked for.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.models.extractors import declarations
+from harness.models.extractors.declaration import Declaration
+from harness.models.extractors.resize import Resize
 from harness.models.zoo import ZOO
 from harness.options import nearest
 from harness.registry import UnknownName
@@ -47,6 +52,30 @@ def _shipped(zoo_name: str) -> FeatureSpace:
     return FeatureSpace(zoo_name.removesuffix("-features"), digest, open_)
 
 
+def resized(levels: Tensor, rule: Resize) -> Tensor:
+    """(n, 3, H, W) levels to the size, edge and crop of a declared rule by a kernel of its kind, in [0, 255]."""
+    import torch
+
+    if rule.rule == "none":
+        return levels
+    size = rule.target(*levels.shape[2:])
+    kernel, antialias = "bicubic" if "bicubic" in rule.rule else "bilinear", rule.rule.endswith("-aa")
+    made = torch.nn.functional.interpolate(levels, size=size, mode=kernel, antialias=antialias, align_corners=False)
+    if rule.crop:
+        top, left = ((side - rule.size) // 2 for side in made.shape[2:])
+        made = made[:, :, top : top + rule.size, left : left + rule.size]
+    return made.clamp(0.0, 255.0)
+
+
+def _declared(found: Declaration) -> FeatureSpace:
+    def open_(device: str) -> Network:
+        forward = found.open(device)
+        return lambda images: forward(resized(255.0 * images, found.resize))
+
+    digest = hashlib.blake2b(f"{found.digest} torch resize".encode(), digest_size=16).hexdigest()
+    return FeatureSpace(found.name, digest, open_)
+
+
 FEATURE_SPACES: dict[str, Callable[[], FeatureSpace]] = {
     "avatars": lambda: _shipped("avatars-features"),
     "digits": lambda: _shipped("digits-features"),
@@ -54,8 +83,14 @@ FEATURE_SPACES: dict[str, Callable[[], FeatureSpace]] = {
 
 
 def feature_space(name: str, spaces: Mapping[str, Callable[[], FeatureSpace]] = FEATURE_SPACES) -> FeatureSpace:
-    """The space of that name; "avatars-features" is "avatars". Raises UnknownName."""
-    short = name if name in spaces else name.removesuffix("-features")
-    if short not in spaces:
-        raise UnknownName("feature space", name, nearest(name, spaces))
-    return spaces[short]()
+    """The space of that name: of `spaces` ("avatars-features" is "avatars"), else a declared network.
+
+    Raises UnknownName; its `open` raises MissingWeights.
+    """
+    for known in (name, name.removesuffix("-features")):
+        if known in spaces:
+            return spaces[known]()
+    declared = declarations()
+    if name not in declared:
+        raise UnknownName("feature space", name, nearest(name, (*spaces, *declared)))
+    return _declared(declared[name])

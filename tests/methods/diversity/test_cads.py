@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from harness import keys
+from harness.methods.baseline import load_baseline
 from harness.methods.diversity.cads import Branches, Cads, Statistics, anneal, gamma
+from harness.methods.diversity.iid import Iid
 from harness.methods.diversity.low_guidance import LowGuidance
 from harness.methods.method import Condition, Couples, Group, Step
 from harness.models.diffusion.loop import sample
@@ -95,6 +97,15 @@ def test_noise_is_fresh_at_every_step_and_differs_by_sample_branch_and_part() ->
         assert all(not torch.allclose(one, other) for other in flat[:i])
     again = method.condition(condition, _step(0.95, 0), _group(2))
     assert torch.equal(again.embeddings, first.embeddings)
+
+
+@pytest.mark.parametrize(("preset", "branches"), [("cads@paper", {1.0}), ("cads@plugin", {0.0, 1.0})])
+def test_the_two_published_readings_reach_the_branches_they_name(toy: Any, preset: str, branches: set[float]) -> None:
+    """w = 1 calls the conditional network alone, w = 0 the unconditional one."""
+    method = Cads(**load_baseline(preset).params)
+    for w in (0.0, 1.0):
+        base, found = (sample(toy(), m, [_group(4, seed=7)], seed=7, guidance=w).latents for m in (Iid(), method))
+        assert np.array_equal(base, found) == (w not in branches)
 
 
 def test_the_order_of_the_ends_is_checked() -> None:

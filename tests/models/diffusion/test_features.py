@@ -14,7 +14,10 @@ from harness import keys
 from harness.methods.method import Group, Sampling
 from harness.models.diffusion.loop import sample
 from harness.models.diffusion.stage import LoopStage
-from harness.models.feature_spaces import FEATURE_SPACES, FeatureSpace, feature_space
+from harness.models.extractors import declarations
+from harness.models.extractors.resize import Resize
+from harness.models.feature_spaces import FEATURE_SPACES, FeatureSpace, feature_space, resized
+from harness.models.model import MissingWeights
 from harness.registry import UnknownName
 
 
@@ -143,3 +146,51 @@ def test_names_are_those_of_the_shipped_networks() -> None:
     assert set(FEATURE_SPACES) >= {"avatars", "digits"}
     with pytest.raises(UnknownName, match="unknown feature space 'avatar'; did you mean 'avatars'"):
         feature_space("avatar")
+
+
+@pytest.mark.parametrize(
+    ("rule", "tolerance"),
+    [
+        (Resize("pil-bicubic-f32-aa", 24), 0.01),  # metrics.md 1.2: torch differs by up to .007 of a level
+        (Resize("pil-bicubic-u8-aa", 24, edge="shortest", crop=True), 3.0),  # bytes: rounded and clipped between passes
+        (Resize("pil-bilinear-u8-aa", 24, edge="shortest"), 1.5),
+        (Resize("torch-bilinear-f32", 24), 1e-3),
+        (Resize("none"), 0.0),
+    ],
+    ids=str,
+)
+def test_the_differentiable_resize_is_the_declared_one_but_for_rounding(rule: Resize, tolerance: float) -> None:
+    pictures = keys.generator(0, "world", "pictures").integers(0, 256, (2, 40, 60, 3), dtype=np.uint8)
+    expected = torch.from_numpy(rule(pictures)).permute(0, 3, 1, 2)
+    found = resized(torch.from_numpy(pictures).permute(0, 3, 1, 2).float(), rule)
+    assert found.shape == expected.shape
+    assert float((found - expected).abs().max()) <= tolerance  # white noise is the worst case
+    assert float((found - expected).abs().mean()) <= 0.5
+
+
+def test_every_declared_network_is_a_space_and_says_what_it_misses(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for name, declared in declarations().items():
+        assert feature_space(name).digest != declared.digest
+    with pytest.raises(MissingWeights):
+        feature_space("sscd-disc-mixup").open("cpu")
+
+
+def test_gradients_pass_a_declared_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    class Mean(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.mean((2, 3))
+
+    torch.jit.script(Mean()).save(str(tmp_path / "mean.pt"))
+    (tmp_path / "mean.embedding.yaml").write_text("file: mean.pt\ndimension: 3\nsize: 8\ninput: unit\n")
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
+    network = feature_space("mean").open("cpu")
+    pictures = torch.sigmoid(_latents(2, 3, 32, 32)).requires_grad_()
+    found = network(pictures)
+    assert torch.allclose(found, pictures.mean((2, 3)), atol=0.02)
+    (gradient,) = torch.autograd.grad(found.sum(), pictures)
+    assert torch.allclose(gradient.sum((1, 2, 3)), torch.full((2,), 3.0), atol=0.05)
