@@ -100,11 +100,15 @@ def test_noise_is_fresh_at_every_step_and_differs_by_sample_branch_and_part() ->
 
 
 @pytest.mark.parametrize(("preset", "branches"), [("cads@paper", {1.0}), ("cads@plugin", {0.0, 1.0})])
-def test_the_two_published_readings_reach_the_branches_they_name(toy: Any, preset: str, branches: set[float]) -> None:
+def test_the_two_published_readings_reach_the_branches_they_name(
+    tiny_model: Any, preset: str, branches: set[float]
+) -> None:
     """w = 1 calls the conditional network alone, w = 0 the unconditional one."""
     method = Cads(**load_baseline(preset).params)
     for w in (0.0, 1.0):
-        base, found = (sample(toy(), m, [_group(4, seed=7)], seed=7, guidance=w).latents for m in (Iid(), method))
+        base, found = (
+            sample(tiny_model(), m, [_group(4, seed=7)], seed=7, guidance=w).latents for m in (Iid(), method)
+        )
         assert np.array_equal(base, found) == (w not in branches)
 
 
