@@ -80,6 +80,8 @@ def score_images(
 def imported(plan: Plan, outside: Outside, store: Store) -> list[PlannedCell]:
     """The cells of images made elsewhere, in the store. Raises as `score_images`."""
     _check_label(plan, outside.label)
+    if "images" not in plan.task.artifacts:
+        raise BadOutputs([f"task {plan.task.name} is not answered by images"])
     texts, each = plan.task.texts(), len(plan.task.items()) // len(plan.task.texts())
     answers = match(outside.images, outside.prompts, texts, each, plan.suite.seeds, outside.seeds)
     if answers.missing and outside.missing == "error":

@@ -71,6 +71,7 @@ def foresee(planned: Plan, root: Path) -> dict[str, Any]:
         "title": planned.suite.title,
         "task": planned.task.name,
         "model": planned.model.name,
+        "missing_data": {role: m for role, s in planned.image_sets.items() if (m := s.absent())},
         "store": str(root),
         "items_per_cell": images,
         "cells": len(addresses),
@@ -108,6 +109,8 @@ def overview(planned: Plan, forecast: dict[str, Any]) -> list[RenderableType]:
     metrics = forecast["metrics"]
     head.append(f"\n{forecast['task']} on {forecast['model']}, {forecast['items_per_cell']} images a cell, ", "dim")
     head.append(f"seeds {', '.join(str(s) for s in planned.suite.seeds)}, {len(metrics)} metrics", "dim")
+    for role, missing in forecast["missing_data"].items():
+        head.append(f"\n{role}: {missing}", "yellow")
     grid = table("row", "role", "cells", "cached", "to run", "images", "time", numbers=COUNTS)
     for row in forecast["rows"]:
         name = Text(row["row"], style="bold")

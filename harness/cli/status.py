@@ -29,13 +29,15 @@ def status(
     """
     from harness.engine.staleness import why as reason
     from harness.runs import read_run
+    from harness.scoring.elsewhere import kept_rows
     from harness.suite import load_suite
     from harness.suite import plan as expand
 
     found = read_run(run)
     planned = expand(load_suite(found.path / "suite.yaml"))
     kept = found.store if store is None else type(found.store)(store)
-    cells = _chosen(planned.cells, why) if why is not None else planned.cells
+    every = (*planned.cells, *kept_rows(planned, found.path, ()))
+    cells = _chosen(every, why) if why is not None else every
     addresses = {item.cell.address for item in planned.cells}
     records = [_record(item, kept, reason(item.cell, kept, addresses)) for item in cells]
     if as_json:

@@ -77,14 +77,22 @@ def gc(
     delete: Annotated[bool, typer.Option("--delete", help="Delete what is listed; else nothing is touched.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List, and with --delete remove, the cells that none of the named suites (or saved suite.yaml) plans."""
+    """List, and with --delete remove, the cells that none of the named suites (or saved suite.yaml) plans.
+
+    Images made elsewhere stay as long as they answer one of these suites: nobody can make them again.
+    """
     import shutil
 
+    from harness.engine.cell import canonical
+    from harness.engine.external import is_external
     from harness.suite import load_suite
     from harness.suite import plan as expand
 
     kept = _opened(store)
-    needed = {c.cell.address for name in suites for c in expand(load_suite(name)).cells}
+    planned = [c.cell for name in suites for c in expand(load_suite(name)).cells]
+    asked = {canonical(vars(c.task)) for c in planned}
+    needed = {c.address for c in planned}
+    needed |= {c.address for c in kept.specs() if is_external(c) and canonical(vars(c.task)) in asked}
     records = []
     for folder in sorted(p for p in kept.root.glob("cells/*/*") if p.is_dir() and p.name not in needed):
         manifest = kept.manifest(folder.name)

@@ -171,7 +171,18 @@ class ImageFiles(ImageSet):
         return frozenset(self.facts.containers)
 
     def duplicates(self, prompts: tuple[str, ...]) -> float | None:
+        return self._repeated
+
+    @cached_property
+    def _repeated(self) -> float:
         return duplicate_rate(self.facts.digests)
+
+    def absent(self) -> str:
+        try:
+            self.files()
+        except MissingData as missing:
+            return str(missing)
+        return ""
 
     def size_bytes(self, prompts: tuple[str, ...]) -> int:
         return sum(3 * height * width for height, width in self.facts.shapes)

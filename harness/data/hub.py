@@ -32,9 +32,21 @@ class HubImages(ParquetImages):
             raise MissingData(self._missing(f"the cached copy has no file that fits {self.glob!r}"))
         return found
 
+    def absent(self) -> str:
+        try:
+            found = self._snapshot(local=True)
+        except MissingData as missing:
+            return str(missing)
+        return "" if any(found.glob(self.glob)) else self._missing("not in the cache")
+
     @cached_property
     def _folder(self) -> Path:
-        from huggingface_hub import constants, snapshot_download
+        from huggingface_hub import constants
+
+        return self._snapshot(local=constants.HF_HUB_OFFLINE)
+
+    def _snapshot(self, local: bool) -> Path:
+        from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
         patterns = [self.glob, self.glob.removeprefix("**/")]
@@ -45,13 +57,13 @@ class HubImages(ParquetImages):
                     repo_type="dataset",
                     revision=self.revision,
                     allow_patterns=patterns,
-                    local_files_only=constants.HF_HUB_OFFLINE,
+                    local_files_only=local,
                 )
             )
         except HFValidationError as error:
             raise MissingData(f"data set {self.id!r}: {error}") from None
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-            reason = "offline" if constants.HF_HUB_OFFLINE else (str(error).strip() or type(error).__name__)
+            reason = "not in the cache" if local else (str(error).strip() or type(error).__name__)
             raise MissingData(self._missing(reason.splitlines()[0])) from None
 
     def _missing(self, reason: str) -> str:

@@ -62,6 +62,10 @@ class ImageSet(ABC):
         """Share of images that repeat another one, pixel for pixel; None where it is not known without drawing."""
         return None
 
+    def absent(self) -> str:
+        """What is missing and how to get it, without reading or fetching anything; "" where it is all here."""
+        return ""
+
     def size_bytes(self, prompts: tuple[str, ...]) -> int:
         """Bytes of all pixels, 0 for sets that are drawn into memory anyway."""
         return 0

@@ -348,3 +348,19 @@ def test_a_missing_reference_is_said_before_anything_runs(call: Call, folder: Pa
         assert "outside.yaml:6:14: data set 'folder'" in result.stderr
         assert "no folder of images at gone" in result.stderr
     assert not (folder / "kept").exists()
+    planned = json.loads(call("plan", "outside.yaml", "--json").stdout)
+    assert planned["missing_data"] == {"reference": "no folder of images at gone"}
+    assert "reference: no folder of images at gone" in call("plan", "outside.yaml").stdout
+
+
+def test_status_shows_outside_rows_and_gc_keeps_them_as_long_as_they_answer(
+    exported: Path, call: Call, run: Path, folder: Path
+) -> None:
+    assert _score(call).exit_code == 0
+    cells = json.loads(call("status", "run", "--json").stdout)["cells"]
+    assert [(c["method"], c["seed"], c["why"]) for c in cells[-2:]] == [("outsider", s, "cached") for s in (0, 1)]
+    listed = json.loads(call("store", "gc", "outside.yaml", "--store", "kept", "--json").stdout)
+    assert listed["cells"] == []
+    (folder / "other.yaml").write_text(SUITE.replace("first: 6", "first: 5"))
+    listed = json.loads(call("store", "gc", "other.yaml", "--store", "kept", "--json").stdout)
+    assert [c["method"] for c in listed["cells"]].count("external") == 2

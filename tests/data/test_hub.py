@@ -12,6 +12,7 @@ from huggingface_hub import constants
 from numpy.typing import NDArray
 
 from harness.data.files import ImageFiles, MissingData
+from harness.data.hub import HubImages
 
 
 @pytest.fixture
@@ -47,6 +48,24 @@ def test_a_missing_set_says_what_to_fetch(cached: Path, make: Callable[..., Imag
 def test_a_cache_without_the_wanted_files_is_missing_too(cached: Path, make: Callable[..., ImageFiles]) -> None:
     with pytest.raises(MissingData, match=r"no file that fits 'data/test-\*\.parquet'"):
         make("hub", id="owner/pets", glob="data/test-*.parquet").size(())
+
+
+def test_absence_is_known_without_a_network(
+    cached: Path, make: Callable[..., ImageFiles], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    asked: list[bool] = []
+    plain = HubImages._snapshot
+
+    def watched(self: HubImages, local: bool) -> Path:
+        asked.append(local)
+        return plain(self, local)
+
+    monkeypatch.setattr(HubImages, "_snapshot", watched)
+    assert make("hub", id="owner/pets").absent() == ""
+    assert "hf download owner/birds" in make("hub", id="owner/birds").absent()
+    assert "hf download owner/pets" in make("hub", id="owner/pets", glob="x/*.parquet").absent()
+    assert asked == [True] * 3
 
 
 def test_what_is_no_id_is_said(cached: Path, make: Callable[..., ImageFiles]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.stats.paired import better_share, paired_difference, replicate_p
+from harness.stats.paired import better_share, by_cluster, paired_difference, replicate_p
 from harness.stats.units import CannotInfer, Estimator, NoSpread, UnitKind, Units
 
 
@@ -167,3 +167,35 @@ def test_share_of_better_items_halves_ties_and_follows_the_direction() -> None:
     a, b = units([1.0, 2.0, 3.0, 4.0]), units([0.0, 2.0, 4.0, 3.0])
     assert better_share(a, b, higher_is_better=True) == pytest.approx(0.625)
     assert better_share(a, b, higher_is_better=False) == pytest.approx(0.375)
+
+
+def test_items_without_shared_noise_are_paired_by_their_clusters() -> None:
+    prompts = np.repeat(np.arange(6), 4).astype(str)
+    made = by_cluster(units(np.arange(24.0), cluster=prompts))
+    assert made.key.tolist() == made.cluster.tolist() == list("012345")
+    assert made.value == pytest.approx(np.arange(24.0).reshape(6, 4).mean(axis=1))
+    same = units(np.arange(10.0), UnitKind.PSEUDO)
+    assert by_cluster(same) is same
+
+
+def test_pairs_by_cluster_do_not_feel_which_sample_meets_which() -> None:
+    rng = np.random.default_rng(21)
+    prompts = np.repeat([f"{p:02d}" for p in range(12)], 5)
+    a, b = units(rng.normal(size=60), cluster=prompts), units(rng.normal(size=60), cluster=prompts)
+    shuffled = b.value.reshape(12, 5)[:, rng.permutation(5)].ravel()
+    plain = paired_difference(Estimator.MEAN, by_cluster(a), by_cluster(b))
+    other = paired_difference(Estimator.MEAN, by_cluster(a), by_cluster(Units(b.kind, b.key, b.cluster, shuffled)))
+    assert (plain.delta, plain.p_value) == pytest.approx((other.delta, other.p_value))
+
+
+def test_pairs_by_cluster_hold_their_level_when_numbers_of_samples_differ() -> None:
+    rng = np.random.default_rng(22)
+    wrong = 0
+    for _ in range(600):
+        effect = rng.normal(size=15)
+        sides = []
+        for each in (4, 12):  # one replicate against three
+            values = np.repeat(effect, each) + rng.normal(size=15 * each)
+            sides.append(by_cluster(units(values, cluster=np.repeat([f"{p:02d}" for p in range(15)], each))))
+        wrong += paired_difference(Estimator.MEAN, *sides).p_value < 0.05
+    assert 0.025 <= wrong / 600 <= 0.08  # ±3 standard errors around .05
