@@ -38,7 +38,7 @@ def run() -> list[Row]:
 
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        references = References.write(Path(folder), blocks(10_000, torch.float32, "cpu"), 10_000)
+        references = References.write(Path(folder, "set"), (10_000, LENGTH), "float32", fill)
         rows += measured("1e4 float32, memory-mapped", references, CPU)
     rows += measured("1e5 float16, in memory", in_memory(100_000, torch.float16, "cpu"), CPU)
     if not torch.cuda.is_available():
@@ -58,13 +58,19 @@ def blocks(count: int, dtype: Any, device: str) -> Iterator[Tensor]:
         yield torch.randn(size, generator=generator, device=device).to(dtype)
 
 
+def fill(rows: Tensor) -> None:
+    """Write the references into (K, LENGTH) of any type, on any device."""
+    done = 0
+    for block in blocks(len(rows), rows.dtype, str(rows.device)):
+        rows[done : done + len(block)] = block
+        done += len(block)
+
+
 def in_memory(count: int, dtype: Any, device: str) -> References:
     import torch
 
-    rows, done = torch.empty((count, LENGTH), dtype=dtype, device=device), 0
-    for block in blocks(count, dtype, device):
-        rows[done : done + len(block)] = block
-        done += len(block)
+    rows = torch.empty((count, LENGTH), dtype=dtype, device=device)
+    fill(rows)
     return References.of(rows)
 
 

@@ -6,14 +6,18 @@ Beside the rows (K, D) of any floating type stand, for a center c and Q with ort
 * squares |z_S - c_S|² for runs S of coordinates (`edges`), as float32: partial distances and the norms of what is left.
 Any c and any orthonormal Q are exact; a good choice only rules out more. All of it is computed in float64, in one pass.
 
-A folder holds rows.npy, sketch.npy, squares.npy, basis.npy, center.npy and references.json (written last: without it
-the store is not there). bfloat16, which .npy does not know, is stored as uint16 and named in references.json.
+A folder holds rows.npy, sketch.npy, squares.npy, basis.npy, center.npy and references.json. It is made under another
+name and renamed when it is whole, so that processes may share it. bfloat16, which .npy does not know, is stored as
+uint16 and named in references.json.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import os
+import shutil
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,43 +68,44 @@ class References:
         return result
 
     @classmethod
-    def write(cls, folder: Path | str, blocks: Iterable[Tensor], count: int, dtype: str | None = None) -> References:
-        """The set written to a folder block by block, memory-mapped.
+    def write(
+        cls, folder: Path | str, shape: tuple[int, int], dtype: str, fill: Callable[[Tensor], None]
+    ) -> References:
+        """The set written to a folder, memory-mapped.
 
-        blocks  tensors (n, D) that add up to `count` rows;  dtype  "float16", …; default: the first block's
-        Raises ValueError when they do not, OSError.
+        fill  writes the rows into the tensor (K, D) of `dtype` ("float16", …) that it is given, in any order
+        Raises OSError, and what `fill` raises; the folder is then what it was.
         """
         import torch
 
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "references.json").unlink(missing_ok=True)
-        rows, done = None, 0
-        for block in blocks:
-            _check(block.shape)
-            if rows is None:
-                kind = getattr(torch, dtype) if dtype else block.dtype
-                rows = _create(folder / "rows.npy", (count, block.shape[1]), kind)
-            if done + len(block) > count:
-                raise ValueError(f"more than the {count} rows announced")
-            rows[done : done + len(block)] = block.to("cpu", rows.dtype)
-            done += len(block)
-        if rows is None or done != count:
-            raise ValueError(f"{done} rows, {count} announced")
-        center, basis, edges = _frame(rows, None)
-        result = cls(
-            rows,
-            center,
-            basis,
-            _create(folder / "sketch.npy", (count, len(basis) + 1), torch.float32),
-            _create(folder / "squares.npy", (len(edges) - 1, count), torch.float32),
-            edges,
-        )
-        result._measure()
-        np.save(folder / "center.npy", center.numpy())
-        np.save(folder / "basis.npy", basis.numpy())
-        facts = {"format": FORMAT, "count": count, "dtype": str(rows.dtype).removeprefix("torch."), "edges": edges}
-        (folder / "references.json").write_text(json.dumps(facts), encoding="utf-8")
+        aside = folder.with_name(f".{folder.name}.{os.getpid()}-{threading.get_ident()}")
+        aside.mkdir(parents=True)
+        try:
+            rows = _create(aside / "rows.npy", shape, getattr(torch, dtype))
+            fill(rows)
+            center, basis, edges = _frame(rows, None)
+            result = cls(
+                rows,
+                center,
+                basis,
+                _create(aside / "sketch.npy", (len(rows), len(basis) + 1), torch.float32),
+                _create(aside / "squares.npy", (len(edges) - 1, len(rows)), torch.float32),
+                edges,
+            )
+            result._measure()
+            np.save(aside / "center.npy", center.numpy())
+            np.save(aside / "basis.npy", basis.numpy())
+            facts = {"format": FORMAT, "dtype": dtype, "edges": edges}
+            (aside / "references.json").write_text(json.dumps(facts), encoding="utf-8")
+            for path in aside.iterdir():
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+            shutil.rmtree(folder, ignore_errors=True)  # who has it mapped keeps what is mapped
+            aside.replace(folder)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
         return result
 
     @classmethod
@@ -117,6 +122,10 @@ class References:
         if facts["dtype"] == "bfloat16":
             parts["rows"] = parts["rows"].view(torch.bfloat16)
         return cls(edges=tuple(facts["edges"]), **parts)
+
+    def to(self, device: Any) -> References:
+        """The whole set on a device."""
+        return replace(self.on(device), **{n: getattr(self, n).to(device) for n in ("rows", "sketch", "squares")})
 
     def on(self, device: Any) -> References:
         """The center and the basis on a device; rows, sketch and squares stay, and are streamed by the search."""

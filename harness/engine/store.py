@@ -5,6 +5,7 @@
     cells/ab/<address>/failure.json         status of a cell that ended otherwise, with failure.txt, its traceback
     conflict/ab/<address>/…                 second content of one address: kept aside, the cell is `nondeterministic`
     features/cd/<key>.npz                   derived arrays;  scores/cd/<key>.json  scores
+    references/cd/<key>.d/                  memory-mapped sets (data/references.py)
     specs/<address>-<digest>.json           what workers were given;  leases/<address>  who works on what
 
 All writes are atomic and may be repeated. What is damaged counts as missing, so that resuming repairs it.
@@ -303,6 +304,10 @@ class Store:
         arrays = {k: np.asarray(v) for k, v in compute().items()}
         write_bytes(path, pack(arrays))
         return arrays
+
+    def mapped(self, key: str) -> Path:
+        """A folder for memory-mapped arrays under a key that names all they depend on; the writer marks it finished."""
+        return self._at("references", key, "d")
 
     def json(self, kind: str, key: str) -> Any | None:
         """The JSON value stored under (kind, key), or None."""

@@ -157,6 +157,7 @@ def _execute(
             charge=lambda kind, count: charged.update({kind: count}),
             image_sets=components.image_sets_of(cell, execution.outside),
             cache=store.derived,
+            folder=store.mapped,
         )
         clock = time.perf_counter()
         prepared = task.prepare(model, method, cell.seed, context)

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from harness.methods.method import Kind, Method
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.data.image_set import ImageSet
 
 
@@ -72,6 +74,7 @@ class RunContext:
     image_sets   name → set, of the suite's data section (a shield, a reference)
     charge       called with a kind of call and a count, for work outside of shards (pilots that set a scale)
     cache        a folder for derived arrays (encoded shields), content-addressed by the caller
+    folder       key → folder for memory-mapped sets too large for that
     """
 
     device: str
@@ -80,6 +83,7 @@ class RunContext:
     charge: Callable[[str, int], None] = lambda *_: None
     image_sets: Mapping[str, ImageSet] = field(default_factory=dict)
     cache: Callable[[str, Callable[[], dict[str, NDArray[Any]]]], dict[str, NDArray[Any]]] | None = None
+    folder: Callable[[str], Path] | None = None
 
 
 class Task(ABC):

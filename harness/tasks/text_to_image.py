@@ -95,6 +95,7 @@ class TextToImage(Task):
             load_images=lambda role: self._images(role, context),
             micro_batch=context.micro_batch,
             cache=context.cache,
+            folder=context.folder,
             group_size=self._group,
         )
         prepared = method.prepare(stage)

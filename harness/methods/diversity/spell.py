@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.data.references import References
 from harness.methods.diversity.balls import Push, nearest, push, within
 from harness.methods.diversity.clearance import push_moved
 from harness.methods.method import Couples, Group, Sampling, Source, Stage, Step, method
@@ -92,7 +91,7 @@ class Spell(Sampling):
 
     def prepare(self, stage: Stage) -> Self:
         radius, around = self.radius, self.radius if self.radius_protected is None else self.radius_protected
-        centres = None if self.protected is None else References.of(stage.encode(self.protected))
+        centres = None if self.protected is None else stage.references(self.protected)
         wants = self.among != Among.NOTHING and radius is None, centres is not None and around is None
         base = stage.base_latents(self.pilot) if any(wants) else None
         if wants[0] and base is not None:

@@ -15,6 +15,8 @@ from harness import keys
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from harness.data.references import References
+
 
 class Couples(StrEnum):
     """What an item's result depends on besides itself."""
@@ -116,6 +118,9 @@ class Stage(Protocol):
 
     def encode(self, data: str) -> Tensor:
         """(K, D) float32 clean latents of a named image set (a shield), model-scaled like the sampler's x0."""
+
+    def references(self, data: str) -> References:
+        """The same latents ready to be searched, memory-mapped where they are many."""
 
     def prompt_features(self) -> Tensor:
         """(P, E) float32 of unit length, by prompt index: what the model's own text encoder makes of each prompt."""

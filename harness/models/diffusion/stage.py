@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.data.references import References
 from harness.models.diffusion.adapter import Denoiser
 from harness.models.diffusion.features import Features
 from harness.models.diffusion.hooks import Group, Hooks
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, NDArray[Any]]
 Cache = Callable[[str, Callable[[], Arrays]], Arrays]
+
+
+MAPPED_ABOVE = 2**30  # bytes of encoded images that are still held in memory, and shared with the metrics
 
 
 class Untouched(Hooks):
@@ -38,6 +44,7 @@ class LoopStage:
     load_images  name of an image set → (K, H, W, 3) uint8 of the model's size
     cache        content-addressed store of derived arrays, or None
     seed         of the calibration keys. One value for all cells, so that a scale is the same for every seed
+    folder       key → folder for a memory-mapped set, or None: everything is held in memory
     calls        denoiser evaluations behind what was asked for, under "calibration", also where the cache answered;
                  and what `features` functions did so far
     spaces       feature networks by name
@@ -54,6 +61,8 @@ class LoopStage:
     guidance: float | None = None
     calls: dict[str, int] = field(default_factory=dict)
     spaces: Mapping[str, Callable[[], FeatureSpace]] = field(default_factory=lambda: FEATURE_SPACES)
+
+    folder: Callable[[str], Path] | None = None
 
     latent_shape: tuple[int, ...] = field(init=False)
 
@@ -96,22 +105,44 @@ class LoopStage:
         images = self._images(data)
 
         def make() -> Arrays:
-            pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
-
-            def call(rows: list[int], kept: int) -> NDArray[np.float32]:
-                block = self.model.encode(pixels[rows].float() / 255.0)[:kept]
-                if tuple(block.shape[1:]) != self.latent_shape:
-                    found = tuple(block.shape[1:])
-                    raise ValueError(f"images of {data!r} give latents {found}, the model's are {self.latent_shape}")
-                flat: NDArray[np.float32] = block.flatten(1).float().cpu().numpy()
-                return flat
-
-            with torch.no_grad():
-                blocks = MicroBatches(self.micro_batch).run(len(images), call)
-            return {"latents": np.concatenate(blocks)}
+            latents = np.empty((len(images), math.prod(self.latent_shape)), dtype=np.float32)
+            self._encode(data, images, torch.from_numpy(latents))
+            return {"latents": latents}
 
         key = self._key("encode", content_of(images), list(images.shape))
         return torch.from_numpy(self._cached(key, make)["latents"]).to(self.model.device)
+
+    def references(self, data: str) -> References:
+        """`encode`, ready to be searched. A large set is written to a memory-mapped folder, where there is one for it.
+
+        On the model's device when they take less than a quarter of its free memory; else the search streams them.
+        """
+        images = self._images(data)
+        shape = (len(images), math.prod(self.latent_shape))
+        if self.folder is None or not self.model.fingerprint or 4 * math.prod(shape) <= MAPPED_ABOVE:
+            return References.of(self.encode(data))
+        target = self.folder(self._key("references", content_of(images), list(images.shape)))
+        try:
+            found = References.open(target)
+        except (FileNotFoundError, ValueError):
+            found = References.write(target, shape, "float32", lambda rows: self._encode(data, images, rows))
+        return found.to(self.model.device) if _fits(found, self.model.device) else found
+
+    def _encode(self, data: str, images: NDArray[np.uint8], rows: Tensor) -> None:
+        """Latents of images (K, H, W, 3) into rows (K, D)."""
+        import torch
+
+        pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
+
+        def call(items: list[int], kept: int) -> None:
+            block = self.model.encode(pixels[items].float() / 255.0)[:kept]
+            if tuple(block.shape[1:]) != self.latent_shape:
+                found = tuple(block.shape[1:])
+                raise ValueError(f"images of {data!r} give latents {found}, the model's are {self.latent_shape}")
+            rows[items[0] : items[0] + kept] = block.flatten(1).float().cpu()
+
+        with torch.no_grad():
+            MicroBatches(self.micro_batch).run(len(images), call)
 
     def prompt_features(self) -> Tensor:
         """(P, E) float32 of unit length on the model's device.
@@ -176,3 +207,12 @@ class LoopStage:
 def content_of(images: NDArray[np.uint8]) -> str:
     """32 hexadecimal digits naming the pixels."""
     return hashlib.blake2b(np.ascontiguousarray(images).tobytes(), digest_size=16).hexdigest()
+
+
+def _fits(references: References, device: Any) -> bool:
+    import torch
+
+    if torch.device(device).type != "cuda":
+        return False
+    free, _ = torch.cuda.mem_get_info(device)
+    return references.rows.numel() * references.rows.element_size() < free / 4

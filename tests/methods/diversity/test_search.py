@@ -155,7 +155,7 @@ def test_a_search_without_margin_would_lose_pairs(monkeypatch: pytest.MonkeyPatc
 def test_a_written_store_is_the_tensor(dtype: str, tmp_path: Path) -> None:
     z = _draw(150, "z").to(getattr(torch, dtype))
     x = z[:4].float() + 0.3 * _draw(4, "x")
-    written = References.write(tmp_path / "store", z.split(40), len(z))
+    written = References.write(tmp_path / "store", (len(z), D), dtype, lambda rows: rows.copy_(z))
     opened, held = References.open(tmp_path / "store"), References.of(z)
     assert opened.rows.dtype == z.dtype
     assert torch.equal(opened.rows, z)
@@ -169,12 +169,20 @@ def test_a_written_store_is_the_tensor(dtype: str, tmp_path: Path) -> None:
 
 
 def test_a_store_that_was_not_finished_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="20 rows, 30 announced"):
-        References.write(tmp_path, [_draw(20, "z")], 30)
+    def breaks(rows: torch.Tensor) -> None:
+        raise RuntimeError("no more images")
+
+    with pytest.raises(RuntimeError, match="no more images"):
+        References.write(tmp_path / "new", (30, D), "float16", breaks)
     with pytest.raises(FileNotFoundError):
-        References.open(tmp_path)
-    with pytest.raises(ValueError, match="more than the 10 rows"):
-        References.write(tmp_path, [_draw(20, "z")], 10)
+        References.open(tmp_path / "new")
+    References.write(tmp_path / "old", (5, D), "float16", lambda rows: rows.zero_())
+    with pytest.raises(RuntimeError, match="no more images"):
+        References.write(tmp_path / "old", (30, D), "float16", breaks)
+    assert len(References.open(tmp_path / "old")) == 5
+    assert len(References.write(tmp_path / "old", (7, D), "float32", lambda rows: rows.zero_())) == 7
+    assert References.open(tmp_path / "old").rows.shape == (7, D)
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
     with pytest.raises(ValueError, match="must be"):
         References.of(torch.zeros(3))
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from harness import keys
+from harness.data.references import References
 from harness.methods.diversity import balls, search
 from harness.methods.diversity.balls import nearest, push, within
 from harness.methods.diversity.spell import Among, Spell
@@ -216,6 +217,9 @@ class _Stage:
 
     def encode(self, data: str) -> torch.Tensor:
         return _points(20, data)
+
+    def references(self, data: str) -> References:
+        return References.of(self.encode(data))
 
 
 def test_the_radius_is_a_quantile_of_distances_within_prompts() -> None:

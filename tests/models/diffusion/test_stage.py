@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 
 from harness import keys
 from harness.methods.method import Group
+from harness.models.diffusion import stage
 from harness.models.diffusion.loop import sample
 from harness.models.diffusion.stage import LoopStage, Untouched
 
@@ -108,3 +110,24 @@ def test_the_empty_prompt_has_the_zero_vector(tiny_model: Any) -> None:
     features = LoopStage(tiny_model("sd"), ("", "a hat"), lambda _: _images()).prompt_features()
     assert torch.equal(features[0], torch.zeros_like(features[0]))
     assert float(features[1].norm()) == pytest.approx(1.0)
+
+
+def test_a_large_set_is_written_once_and_mapped(toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = toy()
+    model.fingerprint = "a model"
+    held = _stage(model).encode("protected")
+    folder = lambda key: tmp_path / key  # noqa: E731
+    assert torch.equal(_stage(model, folder=folder).references("protected").rows, held)
+    assert not list(tmp_path.iterdir())  # a small one is held in memory
+    monkeypatch.setattr(stage, "MAPPED_ABOVE", 0)
+    first = _stage(model, folder=folder).references("protected")
+    encoded = model.encode
+    monkeypatch.setattr(model, "encode", lambda images: pytest.fail("encoded twice"))
+    second = _stage(model, folder=folder).references("protected")
+    for found in (first, second):
+        assert torch.equal(found.rows, held)
+    assert len(list(tmp_path.iterdir())) == 1
+    monkeypatch.setattr(model, "encode", encoded)
+    model.fingerprint = ""  # nobody knows what it is: nothing is kept
+    assert torch.equal(_stage(model, folder=folder).references("protected").rows, held)
+    assert len(list(tmp_path.iterdir())) == 1
