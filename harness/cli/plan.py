@@ -24,12 +24,13 @@ def plan(
 ) -> None:
     """Show what a suite would run.
 
-    Cells by row, what is cached, an estimate of the time. Opens no weights.
+    Cells by row, what is cached, an estimate of the time; what would be downloaded, the images that would be made and
+    the device memory that the model needs. Opens no weights.
     """
     from harness.suite import load_suite
     from harness.suite import plan as expand
 
-    planned = expand(load_suite(suite, set_ or ()), only or ())
+    planned = expand(load_suite(suite, set_ or ()), only or (), fetchable=True)
     root = store_root(store)
     forecast = foresee(planned, root)
     if as_json:
@@ -80,9 +81,18 @@ def foresee(planned: Plan, root: Path) -> dict[str, Any]:
         "images": sum(row["images"] for row in rows.values()),
         "seconds": None if None in known else sum(known),
         "metrics": [m.name for m in planned.metrics],
+        "needs": _needs(planned),
         "compare_to": planned.compare_to,
         "rows": list(rows.values()),
     }
+
+
+def _needs(planned: Plan) -> dict[str, Any] | None:
+    """Download and device memory of the model, None where nothing is known of it."""
+    from harness.engine.driver import MICRO_BATCH
+
+    found = planned.model.footprint()
+    return None if found is None else found.to_json(MICRO_BATCH)
 
 
 def _seconds(planned: Plan, store: Any, cached: set[str]) -> dict[str, float]:
@@ -126,7 +136,36 @@ def overview(planned: Plan, forecast: dict[str, Any]) -> list[RenderableType]:
     foot = f"store {forecast['store']}"
     if forecast["seconds"] is None:
         foot += "; ? where no cell of the model has run here yet"
-    return [head, grid, Text(foot, style="dim")]
+    return [head, grid, *_told(forecast["needs"]), Text(foot, style="dim")]
+
+
+def _told(needs: dict[str, Any] | None) -> list[RenderableType]:
+    """Download and memory in words."""
+    from rich.text import Text
+
+    if needs is None:
+        return []
+    lines: list[RenderableType] = []
+    if needs["download"]:
+        known = needs["download_bytes"]
+        size = "of unknown size" if known is None else f"about {amount(known)} of weights"
+        text = Text.assemble("to download: ", (needs["download"], "bold"), f", {size}", style="yellow")
+        lines.append(text.append("; `harness run` says how, and where to put it"))
+    if needs["device_bytes"] is not None:
+        count = sum(needs["parameters"].values())
+        one, many = amount(needs["device_bytes_one_item"]), amount(needs["device_bytes"])
+        said = f"device memory: about {one} at --micro-batch 1, {many} at {needs['micro_batch']} (halved where short); "
+        lines.append(Text(f"{said}{count / 1e6:,.0f} M parameters, {needs['basis']}", style="dim"))
+    else:
+        lines.append(Text(f"device memory: unknown, {needs['basis']}", style="dim"))
+    return lines
+
+
+def amount(count: int) -> str:
+    """Bytes as people say them: 18 GB, 3.4 GB, 120 MB."""
+    if count >= 1e9:
+        return f"{count / 1e9:.0f} GB" if count >= 1e10 else f"{count / 1e9:.1f} GB"
+    return f"{max(1, round(count / 1e6))} MB"
 
 
 COUNTS = ("cells", "cached", "to run", "images", "time")

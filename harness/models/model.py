@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from harness.models.footprint import Footprint
+
 
 class OutOfMemory(RuntimeError):
     """Memory ran out at the smallest possible work. micro_batch: the size that failed; tried: all sizes that did."""
@@ -75,6 +77,10 @@ class Model(ABC):
     @abstractmethod
     def open(self, device: str) -> Any:
         """The loaded model on "cpu", "cuda:0", …. Raises MissingWeights."""
+
+    def footprint(self) -> Footprint | None:
+        """What it would download and how much memory it needs, without opening it; None where nothing is known."""
+        return None
 
     def settings(self) -> dict[str, Any]:
         """Settings that change results, after defaults taken from a card. Part of the address."""

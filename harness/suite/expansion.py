@@ -51,13 +51,14 @@ class Plan:
     loaded: LoadedSuite
 
 
-def plan(loaded: LoadedSuite, only: Sequence[str] = ()) -> Plan:
+def plan(loaded: LoadedSuite, only: Sequence[str] = (), *, fetchable: bool = False) -> Plan:
     """The plan of a suite, or of the rows that `only` names by label, sweep label or method.
 
+    fetchable   plan also a model that would first be downloaded: its cells can be counted, not run
     Raises SuiteError where a name fits no row, or where the model's weights are missing.
     """
     chosen = _chosen(loaded.rows, only)
-    task, model = _task_part(loaded.task), _model_part(loaded)
+    task, model = _task_part(loaded.task), _model_part(loaded, fetchable)
     read = {role for _, point in chosen for role in point.reads}  # what metrics read is hashed when they do
     data = {role: _data_part(loaded, role) for role in loaded.image_sets if role in read}
     libraries = library_versions()
@@ -116,10 +117,12 @@ def _task_part(task: Task) -> Part:
     return Part(task.name, task.version, params_of(task, in_id_only=True), hashes)
 
 
-def _model_part(loaded: LoadedSuite) -> Part:
+def _model_part(loaded: LoadedSuite, fetchable: bool) -> Part:
     """The model with its resolved settings as parameters and the hashes of its weights."""
     model, mark = loaded.model, loaded.tree.find(("model",)).mark
     try:
+        if fetchable and (needs := model.footprint()) is not None and needs.download:
+            return Part(model.name, model.version, params_of(model, in_id_only=True), {"to download": needs.download})
         weights, settings = dict(model.weights()), plain(model.settings())
     except MissingWeights as error:
         raise SuiteError(Located(mark, f"model {model.name!r}: {m}") for m in error.missing) from error

@@ -6,7 +6,6 @@ all: the scheduler, where the parts are, the pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -131,7 +130,7 @@ class Diffusion:
     def decode(self, latents: Tensor) -> Tensor:
         self.placement.need("vae")
         vae = self.pipe.vae
-        with _InRange(self.pipe):
+        with _InRange(vae, self.family.lifts_vae):
             z = latents.to(next(vae.decoder.parameters()).dtype)
             image: Tensor = vae.decode(self.family.unscaled(z), return_dict=False)[0]
         return (image * 0.5 + 0.5).clamp(0, 1).float()
@@ -139,7 +138,7 @@ class Diffusion:
     def encode(self, images: Tensor) -> Tensor:
         self.placement.need("vae")
         vae = self.pipe.vae
-        with _InRange(self.pipe):
+        with _InRange(vae, self.family.lifts_vae):
             pixels = (images * 2.0 - 1.0).to(self.device, next(vae.encoder.parameters()).dtype)
             mean: Tensor = vae.encode(pixels).latent_dist.mean
         return self.family.scaled(mean.float())
@@ -148,17 +147,20 @@ class Diffusion:
 class _InRange:
     """SDXL's VAE overflows in float16: it runs in float32 inside, and goes back."""
 
-    def __init__(self, pipe: Any) -> None:
+    def __init__(self, vae: Any, wanted: bool) -> None:
         import torch
 
-        self.vae = pipe.vae
-        self.lift = self.vae.dtype == torch.float16 and bool(self.vae.config.get("force_upcast"))
-        self.before: Callable[[], Any] = lambda: self.vae.to(dtype=torch.float16)
+        self.vae = vae
+        self.lift = wanted and vae.dtype == torch.float16 and bool(vae.config.get("force_upcast"))
 
     def __enter__(self) -> None:
+        import torch
+
         if self.lift:
-            self.vae.float()
+            self.vae.to(dtype=torch.float32)
 
     def __exit__(self, *_: object) -> None:
+        import torch
+
         if self.lift:
-            self.before()
+            self.vae.to(dtype=torch.float16)

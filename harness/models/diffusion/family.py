@@ -60,6 +60,9 @@ class Family(ABC):
     network_part: ClassVar[str] = "unet"
     text_parts: ClassVar[tuple[str, ...]] = ("text_encoder",)
     flow: ClassVar[bool] = False
+    # Whether the stock pipeline lifts a float16 autoencoder to float32 where its configuration says `force_upcast`
+    # (every AutoencoderKL does by default; only SDXL's pipeline heeds it).
+    lifts_vae: ClassVar[bool] = False
 
     # Whether w is an input of the network instead of the weight of two branches (guidance-distilled networks).
     embeds_guidance: bool = False

@@ -43,6 +43,7 @@ class StableDiffusionXl(StableDiffusion):
     """Two text encoders (the second pooled), and time ids that tell the network the image's size."""
 
     text_parts = ("text_encoder", "text_encoder_2")
+    lifts_vae = True
 
     def begin(self, scheduler: Any) -> None:
         if hasattr(scheduler, "set_begin_index"):

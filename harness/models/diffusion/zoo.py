@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.models.diffusion.hub import Dtype, Pipeline, Scheduler, incomplete
+from harness.models.diffusion.directory import incomplete
+from harness.models.diffusion.hub import Dtype, Pipeline, Scheduler
 from harness.models.model import Missing, model
 from harness.options import option
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_pipelines import KINDS
+from tiny_pipelines import KINDS, build_pipeline
 
 from harness import keys
 from harness.data.images import to_uint8
@@ -158,6 +158,18 @@ def test_dit_equals_the_stock_pipeline_bit_for_bit(
     got = ours(model, guidance, prompt="207")
     latents, images = stock(pipe, model, base_noise(model), guidance, 4, "golden retriever")
     assert np.array_equal(model.family.unscaled(torch.from_numpy(got.latents)).numpy(), latents)
+    assert np.array_equal(got.images, images)
+    assert images.std() > 1.0
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if k != "dit-untied"])
+def test_half_precision_equals_the_stock_pipeline_bit_for_bit(kind: str) -> None:
+    """Where the stock pipeline lifts the autoencoder to float32 (SDXL), and where it does not (all others)."""
+    pipe = build_pipeline.__wrapped__(kind).to(torch.float16)
+    model = Diffusion(pipe, steps=2, guidance=3.0, size_px=16)
+    prompt = "207" if kind.startswith("dit") else PROMPT
+    got = ours(model, 3.0, prompt=prompt)
+    _, images = stock(pipe, model, base_noise(model).half(), 3.0, 2, prompt)
     assert np.array_equal(got.images, images)
     assert images.std() > 1.0
 
