@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-NONDETERMINISTIC = "nondeterministic"  # the same address gave different content
-INERT = "inert"  # the intervention changed nothing
+
+class Flag(StrEnum):
+    """What is known of a finished cell besides its state."""
+
+    NONDETERMINISTIC = "nondeterministic"  # the same address gave different content
+    INERT = "inert"  # the intervention changed nothing: shown, never ranked
+
+
+NONDETERMINISTIC, INERT = Flag.NONDETERMINISTIC, Flag.INERT
 
 
 class State(StrEnum):

@@ -244,7 +244,10 @@ def rows_of(view: RunView, records: Sequence[Mapping[str, Any]]) -> tuple[Row, .
 
 
 def row_of(label: str, cells: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> Row:
-    flags = frozenset(f.strip() for c in cells for f in text(c["flags"]).split(",") if f.strip())
+    each = [{f.strip() for f in text(c["flags"]).split(",") if f.strip()} for c in cells if text(c["status"]) == "ok"]
+    flags = frozenset[str]().union(*each)
+    if not all("inert" in f for f in each):  # a row is inert where every finished seed is; else a warning says how many
+        flags -= {"inert"}
     point = json_of(cells[0]["point"]) if cells else {}
     gaps = [(str(c["seed"]), text(c["status"]), text(c["reason"])) for c in cells if text(c["status"]) != "ok"]
     return Row(

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from harness.engine.cell import PlannedCell, canonical, digest_of
 from harness.engine.external import EXTERNAL, is_external
+from harness.engine.flags import DO_NOTHING, untouched
 from harness.engine.status import INERT, NONDETERMINISTIC, CellStatus, State
 from harness.engine.store import Store, StoredCell
 from harness.models.zoo import ZOO
+from harness.scoring.changed import changed
 from harness.scoring.elsewhere import SOURCE, listed, made_elsewhere
 from harness.scoring.equal_time import equal_time_warnings
 from harness.scoring.evidence import Source
@@ -98,6 +100,7 @@ def score_run(
     )
     scorer = Scorer(source, plan.metrics)
     rows, cells = [], []
+    bases = untouched(p.cell for p in plan.cells)
     for done, planned in enumerate(every):
         on_event(Scoring(done, len(every), planned.label))
         stored = store.cell(planned.cell.address)
@@ -105,9 +108,13 @@ def score_run(
         if stored is None and status.is_ok:
             status = CellStatus(State.FAILED, "its artifacts are gone from the store; run the suite again")
         scores = tuple(scorer.score(planned.cell.address)) if stored is not None and status.is_ok else ()
-        rows.append(CellScores(_info(plan, planned, stored), status.state.value, status.reason, scores))
+        info = {**_info(plan, planned, stored), "inert": INERT in status.flags}
+        rows.append(CellScores(info, status.state.value, status.reason, scores))
         repeats = None if stored is None else source.duplicates(stored.address)
+        base = store.cell(bases[planned.cell.address]) if planned.cell.address in bases else None
         cells.append({**_cell(planned, stored, status), "duplicates": repeats})
+        if stored is not None and base is not None and status.is_ok:
+            cells[-1]["activity"] |= {name: [value] for name, value in changed(stored, base, store).items()}
     on_event(Scoring(len(every), len(every)))
     made = frames(
         rows,
@@ -253,11 +260,15 @@ def _warnings(plan: Plan, cells: Sequence[Mapping[str, Any]]) -> list[str]:
     for label in dict.fromkeys(str(c["method"]) for c in cells):
         mine = [c for c in cells if c["method"] == label]
         flags = {f for c in mine for f in str(c["flags"]).split(",") if f}
+        same = [c for c in mine if c["status"] == "ok" and INERT in str(c["flags"]).split(",")]
         bad = [c for c in mine if c["status"] != "ok"]
-        if INERT in flags:
+        if same and len(same) + len(bad) == len(mine):
             found.append(
                 f"{label} changed nothing: its images equal those of the untouched model bit by bit. Not ranked."
             )
+        elif same:
+            seeds = ", ".join(str(c["seed"]) for c in same)
+            found.append(f"{label} changed nothing at seed {seeds}: there its images equal the untouched model's.")
         if NONDETERMINISTIC in flags:
             found.append(f"{label} gave different artifacts for the same address: a result of it may not be trusted.")
         if bad:
@@ -265,6 +276,8 @@ def _warnings(plan: Plan, cells: Sequence[Mapping[str, Any]]) -> list[str]:
                 f"{label}: {len(bad)} of {len(mine)} cells are not ok ({bad[0]['status']}: {bad[0]['reason']})."
             )
     found += equal_time_warnings(cells) + shared_spaces(cells, plan.metrics)
+    if not any(c["name"] in DO_NOTHING for c in cells):
+        found.append("No row leaves the model untouched (iid): a method that changes nothing cannot be told.")
     if plan.compare_to is None:
         found.append("The suite names no baseline to compare with (compare_to): no differences are shown.")
     if len(plan.suite.seeds) == 1:

@@ -22,6 +22,7 @@ from harness.stats.units import CannotInfer, UnitKind, over_seeds
 if TYPE_CHECKING:
     import pandas as pd
 
+UNCHANGED = "inert: the output equals that of the untouched model; not ranked"  # reason of an inert row's scores
 BY_PROMPT = "difference paired by prompt only: images made elsewhere share no noise with ours"
 
 
@@ -30,7 +31,8 @@ class CellScores:
     """The scores of one cell with what its rows need: identity in the suite, status and costs.
 
     info  run, suite, suite_version, task, model, method (label), role, params (JSON), split, seed (str), cell,
-          seconds, denoiser_calls, peak_memory_mb, and origin "external" for images made elsewhere
+          seconds, denoiser_calls, peak_memory_mb, inert (True where nothing changed), and origin "external" for images
+          made elsewhere
     status, reason   of the cell; scores are empty unless it is ok
     """
 
@@ -151,7 +153,15 @@ def _aggregate(group: Sequence[_Entry]) -> _Entry:
     first = group[0]
     costs = {k: _mean([e.info[k] for e in group]) for k in ("seconds", "denoiser_calls")}
     peaks = [e.info["peak_memory_mb"] for e in group if e.info["peak_memory_mb"] is not None]
-    info = {**first.info, **costs, "seed": AGGREGATE, "cell": "", "peak_memory_mb": max(peaks, default=None)}
+    unchanged = all(e.info.get("inert") for e in group)
+    info = {
+        **first.info,
+        **costs,
+        "inert": unchanged,
+        "seed": AGGREGATE,
+        "cell": "",
+        "peak_memory_mb": max(peaks, default=None),
+    }
     present = [e.measurement for e in group if e.measurement is not None]
     if len(present) < len(group):
         bad = next(e for e in group if e.measurement is None)
@@ -199,6 +209,8 @@ def _row(entry: _Entry, base: _Entry | None, compare_to: str) -> dict[str, Any]:
         if row["reason"] and difference.get("reason", "").startswith(BY_PROMPT):
             difference["reason"] = f"{row['reason']}; {difference['reason']}"
         row.update(difference)
+    if entry.info.get("inert"):
+        row.update(reason=f"{UNCHANGED}; {row['reason']}" if row["reason"] else UNCHANGED, p_value=None)
     return row
 
 
