@@ -18,6 +18,7 @@ from harness.metrics.inputs import Floats, features, unit_rows
 from harness.metrics.metric import Array, Direction, Evidence, Measurement, Metric, Need, metric
 from harness.metrics.nearest_neighbour import Against, Normalize, compared
 from harness.metrics.neighbors import nearest
+from harness.metrics.shield import Control
 from harness.options import option
 from harness.stats.units import Estimator, UnitKind, Units
 
@@ -44,9 +45,10 @@ class CopyRate(Metric):
         0.75, unit="cosine", at_least=-1.0, at_most=1.0, help="a copy from here on", source="arXiv 2202.10261, for SSCD"
     )
     against: Against = option(Against.PROTECTED, help="role of the images that may be copied")
+    control: Control = option(Control.HELDOUT, help="the set of the control rate, or none", in_id=False)
 
     def needs(self) -> tuple[Need, ...]:
-        roles = ("generated", self.against.value, "heldout")
+        roles = ("generated", self.against.value, *(("heldout",) if self.control is Control.HELDOUT else ()))
         return tuple(Need("features", role, self.extractor) for role in roles)
 
     def measure(self, evidence: Evidence) -> Measurement:
@@ -54,7 +56,7 @@ class CopyRate(Metric):
         found, items = similarity(points, references), evidence.items
         value = (found >= self.threshold).astype(np.float64)
         beside = {"similarity": _mean(items.keys, items.clusters, found)}
-        if ("heldout", self.extractor) in evidence.features:
+        if self.control is Control.HELDOUT and ("heldout", self.extractor) in evidence.features:
             held = similarity(unit_rows(features(evidence, self.extractor, "heldout")), references)
             key = np.array([f"heldout/{i:05d}" for i in range(len(held))])
             beside["control"] = _mean(key, key, (held >= self.threshold).astype(np.float64))

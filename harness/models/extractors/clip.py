@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from harness.models.extractors.declaration import Declaration, Forward, TextForward
 from harness.models.extractors.places import HubFolder
+from harness.models.extractors.quiet import quiet
 from harness.models.extractors.resize import Resize
 
 MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -52,7 +53,8 @@ def _model(files: Mapping[str, Path], device: str) -> Any:
     from transformers import CLIPModel
 
     folder = files["config.json"].parent
-    model = CLIPModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+    with quiet():
+        model = CLIPModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     return model.to(device).eval().requires_grad_(False)
 
 
@@ -81,7 +83,8 @@ def open_texts(files: Mapping[str, Path], device: str, _: Declaration) -> TextFo
     length = min(tokenizer.model_max_length, model.config.text_config.max_position_embeddings)
 
     def forward(texts: tuple[str, ...]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        cut = np.array([len(ids) > length for ids in tokenizer(list(texts), verbose=False)["input_ids"]])
+        with quiet():
+            cut = np.array([len(ids) > length for ids in tokenizer(list(texts))["input_ids"]])
         rows = []
         for start in range(0, len(texts), _TEXTS):
             tokens = tokenizer(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.models.extractors.declaration import Declaration, Forward
 from harness.models.extractors.places import HubFolder
+from harness.models.extractors.quiet import quiet
 from harness.models.extractors.resize import Resize
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -44,7 +45,8 @@ def open_dinov2(files: Mapping[str, Path], device: str, _: Declaration) -> Forwa
     from transformers import Dinov2Model
 
     folder = files["config.json"].parent
-    model = Dinov2Model.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+    with quiet():
+        model = Dinov2Model.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     model = model.to(device).eval().requires_grad_(False)
     mean, deviation = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (MEAN, DEVIATION))
 
