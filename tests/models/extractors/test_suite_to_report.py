@@ -70,7 +70,7 @@ def test_every_published_network_goes_from_suite_to_report_one_pass_each(  # T70
     # each different cell of 24 images through three networks, and the sets that each needs, once
     cells = len({made.store.content(address) for address in made.cells["cell"]})
     assert sorted(seen) == sorted([24] * 3 * cells + [24, 24, 24, 10, 12])
-    assert rows.value["clip.vit-b-32.truncated"] == 4  # prompts of more than twelve tokens
+    assert rows.value["clip.vit-b-32.truncated"] == 1  # prompts of more than twelve tokens
     for metric, part in (
         ("fd.dinov2-vit-s-14", "resize=pil-bicubic-f32-aa:224"),
         ("clip.vit-b-32", "scale=100,clamp=none"),
