@@ -31,11 +31,11 @@ def drawn(shift: float, scale: float) -> Any:
 def run() -> list[Row]:
     import numpy as np
 
-    from harness.metrics.manifold import overlap
+    from harness.metrics.manifold import Name, overlap
 
     x, y = drawn(0.01, 0.95), drawn(0.0, 1.0)
     one, dealt = np.zeros(N, dtype=np.int64), np.arange(N) // 50 % GROUPS
-    names = ("precision", "recall", "density", "coverage")
+    names: tuple[Name, ...] = ("precision", "recall", "density", "coverage")
 
     def ours(group: Any = one, groups: int = 1) -> dict[str, float]:
         found = overlap(x, y, group, groups, K, False)

@@ -130,10 +130,13 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 def hold_threads(count: int | None) -> int:
     """Give every library the same number of threads and return it; before numpy or torch is imported.
 
-    None takes OMP_NUM_THREADS, or the cores that this process may use.
+    None takes OMP_NUM_THREADS, or the cores that this process may use. It is then kept on that many cores, for the sake
+    of peers that start threads of their own whatever they are told (prdc).
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = count or int(os.environ.get("OMP_NUM_THREADS") or cores)
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    threads = min(count or int(os.environ.get("OMP_NUM_THREADS") or len(cores)), len(cores))
     for name in THREADS:
         os.environ[name] = str(threads)
+    if threads < len(cores) and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores[-threads:])
     return threads

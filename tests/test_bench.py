@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,8 @@ def frame(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(ROOT))
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "1")
+    if hasattr(os, "sched_setaffinity"):  # the tests of this process go on with all cores
+        monkeypatch.setattr(os, "sched_setaffinity", lambda who, cores: None)
     return importlib.import_module("bench.__main__")
 
 

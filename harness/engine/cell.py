@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 FORMAT = 1  # of the store and of this spec; part of every address
@@ -60,10 +61,12 @@ class Cell:
         """Plain JSON values; `Cell.from_spec` is the inverse."""
         return asdict(self)
 
-    @property
+    @cached_property
     def address(self) -> str:
         """32 hexadecimal digits."""
-        return digest_of(self.spec())
+        parts = {f.name: getattr(self, f.name) for f in fields(self)}  # as `spec`, without its deep copies
+        plain = {k: _plain(v) for k, v in parts.items()} | {"data": {k: _plain(v) for k, v in self.data.items()}}
+        return digest_of(plain)
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Cell:
@@ -77,6 +80,10 @@ class Cell:
             libraries=dict(spec["libraries"]),
             format=spec["format"],
         )
+
+
+def _plain(value: Any) -> Any:
+    return vars(value) if isinstance(value, Part) else value
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,7 @@ class _Driving:
     skipped: dict[str, CellStatus] = field(default_factory=dict)
     interrupted: bool = False
     told_stopping: bool = False
+    forecast: tuple[float | None, float] = (None, 0.0)  # seconds left as last worked out; until when they stand
 
     def drive(self) -> None:
         try:
@@ -340,6 +341,15 @@ class _Driving:
                 self.executor.cancel(address, f"longer than the time limit of {self.time_limit_s:g} s")
 
     def _remaining_s(self) -> float | None:
+        """Work left, worked out anew for each event unless the plan is so long that this would take a share of it."""
+        began = time.monotonic()
+        if began >= self.forecast[1]:
+            left, ended = self._forecast_s(), time.monotonic()
+            spent = ended - began
+            self.forecast = (left, ended + (50.0 * spent if spent > 0.002 else 0.0))
+        return self.forecast[0]
+
+    def _forecast_s(self) -> float | None:
         """Work left by the estimates, shared by the slots; cells without an estimate take this run's mean rate."""
         now, rest, unknown = time.monotonic(), 0.0, 0.0
         elapsed, worked = 0.0, 0.0

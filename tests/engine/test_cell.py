@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.engine.cell import Cell, Part, PlannedCell
+from harness.engine.cell import Cell, Part, PlannedCell, digest_of
 from harness.engine.spec import Execution, Spec
 from harness.engine.store import Store
 
@@ -58,3 +58,12 @@ def test_a_spec_survives_yaml_and_the_order_of_keys_changes_nothing(make: Make) 
     for spec in (yaml.safe_load(yaml.safe_dump(cell.spec())), backwards(cell.spec())):
         assert Cell.from_spec(spec) == cell
         assert Cell.from_spec(spec).address == cell.address
+
+
+def test_the_address_is_the_digest_of_the_spec(make: Make) -> None:
+    cell = make().cell
+    with_data = replace(cell, data={"shield": Part("digits/train", 1, {"per_class": 3}, {"digest": "ab"})})
+    for one in (cell, with_data):
+        assert one.address == digest_of(one.spec())
+        assert one == Cell.from_spec(one.spec())
+    assert replace(cell, seed=cell.seed + 1).address != cell.address  # nothing remembered is carried over
