@@ -57,7 +57,12 @@ def pinned(device: str, environ: Mapping[str, str]) -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": visible[index].strip() if visible else str(index)}
 
 
-def threads_each(workers: int) -> int:
-    """Torch threads of each of so many workers on this machine's cores."""
+def threads_each(workers: int, environ: Mapping[str, str] = os.environ) -> int:
+    """Torch threads of each of so many workers: this machine's cores, or fewer where OMP_NUM_THREADS asks for fewer.
+
+    More threads than free cores is not a little slower but many times: OpenMP's threads spin while they wait.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // max(1, workers))
+    asked = environ.get("OMP_NUM_THREADS", "")
+    wanted = int(asked) if asked.isdigit() and int(asked) > 0 else cores
+    return max(1, min(cores, wanted) // max(1, workers))
