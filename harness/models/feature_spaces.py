@@ -78,6 +78,7 @@ def _declared(found: Declaration) -> FeatureSpace:
 
 FEATURE_SPACES: dict[str, Callable[[], FeatureSpace]] = {
     "avatars": lambda: _shipped("avatars-features"),
+    "avatars-contrast": lambda: _shipped("avatars-contrast"),
     "digits": lambda: _shipped("digits-features"),
 }
 

@@ -111,6 +111,7 @@ def _declared(found: Declaration) -> Extractor:
 
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {
     "avatars": lambda: _features("avatars-features"),
+    "avatars-contrast": lambda: _features("avatars-contrast"),
     "digits": lambda: _features("digits-features"),
     "lpips-alex": lambda: _lpips("alex"),
     "lpips-vgg": lambda: _lpips("vgg"),

@@ -58,6 +58,12 @@ ZOO: dict[str, ZooEntry] = {
             "64 features of a 64x64 portrait, trained on layout, colors and identity",
         ),
         ZooEntry(
+            "avatars-contrast",
+            "features",
+            "harness.worlds.recipes.avatars_contrast",
+            "64 features of a 64x64 portrait, trained without any label: for methods that guide or balance",
+        ),
+        ZooEntry(
             "digits-sd",
             "stable_diffusion",
             "harness.worlds.recipes.digits_sd",
