@@ -1,7 +1,8 @@
 """Atomic files: a write is wholly there or not at all, whatever ends the process (engine.md section 3).
 
-Temporary name in the same folder, write, flush, fsync the file, `os.replace`, fsync the folder. Readers never look at
-temporary names; what a killed writer left is swept by the next owner of the folder.
+Temporary name in the same folder, write, flush, fsync the file, `os.replace`, fsync the folder (once for files that
+only count together). Readers never look at temporary names; what a killed writer left is swept by the next owner of
+the folder.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from typing import Any
 TEMPORARY = ".tmp-"
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path`: afterwards the file is the old or the new one, never a mixture. Raises OSError."""
+def write_bytes(path: Path, data: bytes, *, lasting: bool = True) -> None:
+    """Write `data` to `path`: afterwards the file is the old or the new one, never a mixture. Raises OSError.
+
+    lasting   the name survives a loss of power too; without it, only once a later write in the folder is lasting
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
     try:
@@ -34,7 +38,8 @@ def write_bytes(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    sync_folder(path.parent)
+    if lasting:
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -47,9 +52,9 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, lasting: bool = True) -> None:
     """Write a JSON value readably. Raises ValueError for NaN and infinities, which JSON does not have."""
-    write_bytes(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+    write_bytes(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode(), lasting=lasting)
 
 
 def read_json(path: Path) -> Any:

@@ -51,7 +51,7 @@ class Spec:
         execution = asdict(self.execution)
         path = self.store.root / "specs" / f"{self.cell.address}-{digest_of(execution)[:8]}.json"
         if not path.exists():
-            write_json(path, {"cell": self.cell.spec(), "execution": execution, "store": ".."})
+            write_json(path, {"cell": self.cell.spec(), "execution": execution, "store": ".."}, lasting=False)
         return path
 
     @classmethod

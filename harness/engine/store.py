@@ -218,7 +218,8 @@ class Store:
             before = self._recorded(address, shard)
             if before is not None and not before.same_content(record):
                 self._keep_aside(address, before, record, None)
-            write_bytes(folder / record.file, data)
+            write_bytes(folder / record.file, data, lasting=False)
+        # a shard without its record, or the other way round, counts as missing: one sync of the folder serves both
         write_json(_beside(folder, shard.index), record.to_json())
         return record
 

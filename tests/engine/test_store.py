@@ -160,12 +160,14 @@ def test_a_full_disk_at_any_write_fails_the_cell_and_resuming_mends_it(
         count = 0
         real = files.write_bytes
 
-        def full(path: Path, data: bytes, at: int = at, real: Callable[[Path, bytes], None] = real) -> None:
+        def full(
+            path: Path, data: bytes, *, lasting: bool = True, at: int = at, real: Callable[..., None] = real
+        ) -> None:
             nonlocal count
             count += 1
             if count > at:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-            real(path, data)
+            real(path, data, lasting=lasting)
 
         with monkeypatch.context() as patch:
             patch.setattr(files, "write_bytes", full)
