@@ -15,11 +15,10 @@ from harness.cli.output import FAILED, err, leave, print_json, put
 
 PACKAGES = (
     "torch", "torchvision", "diffusers", "transformers", "safetensors", "numpy", "pandas", "pyarrow", "pydantic",
-    "clean-fid",
+    "clean-fid", "torchmetrics",
 )  # fmt: skip
 OPTIONAL = {
     "lpips": "perceptual distances lpips.*",
-    "torchmetrics": "parity tests",
     "torch-fidelity": "parity tests",
     "nevergrad": "black-box search",
 }

@@ -6,7 +6,8 @@ scikit-image's defaults (uniform 7 x 7, sample covariance) are another metric. P
 then the mean: identical images have no finite PSNR, leave the mean and are counted in `.identical`. MS-SSIM (Wang et
 al. 2003): weights .0448 .2856 .3001 .2363 .1333, negative contrasts taken as 0; fewer `scales` for small images use the
 first weights, scaled to sum 1. `ms_ssim.pairs` is a diversity: lower means more different samples.
-Precision: float64, 1e-9 against torchmetrics with `border: reflect`, 1e-7 against scikit-image.
+`border: reflect` is torchmetrics' own function; the default counts whole windows only, as the papers and scikit-image.
+Precision: float64, 1e-7 against scikit-image.
 Traps: metrics.md section 11, T62.
 """
 
@@ -37,7 +38,7 @@ from harness.stats.units import Estimator, UnitKind, Units
 
 SCALES: Any = option(5, unit="scales", at_least=1, at_most=5, help="halvings, plus one", source="Wang et al. 2003")
 BORDER: Any = option(
-    Border.VALID, help="valid: whole windows only, as the papers; reflect: mirrored borders, as torchmetrics"
+    Border.VALID, help="valid: whole windows only, as the papers; reflect: mirrored borders, by torchmetrics"
 )
 NEEDS = (Need("images"), Need("images", "source"))
 
@@ -176,7 +177,10 @@ class MsSsimPairs(Metric):
         groups = groups_of(evidence.items, self.grouping, at_least=2)
 
         def mean(members: Array) -> float:
-            levels, last = pyramid(pixels[members], self.scales, self.border), len(members)
+            if self.border is Border.REFLECT:
+                i, j = np.triu_indices(len(members), 1)
+                return float(ms_ssim(pixels[members[i]], pixels[members[j]], self.scales, self.border).mean())
+            levels, last = pyramid(pixels[members], self.scales), len(members)
             rows = [multi_scale(_of(levels, [i]), _of(levels, range(i + 1, last))) for i in range(last - 1)]
             return float(np.concatenate(rows).mean())
 

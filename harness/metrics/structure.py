@@ -1,11 +1,10 @@
 """SSIM, MS-SSIM and PSNR of pairs of uint8 images, on arrays.
 
-Border `valid` counts whole windows only, as the paper, its authors' code and scikit-image do. Border `reflect` mirrors
-five pixels around the image for SSIM and leaves them out of the contrast of MS-SSIM: that is torchmetrics 1.9, which
-gives .6077 where the others give .5773 on the fixture of T62, so the rule is a choice with a place in the id.
-Equal to torchmetrics in float64 to 1e-9 and to scikit-image to 1e-7. Written out because torchmetrics' 11 x 11
-convolution takes 3.4 s a pair of 256² in float64 on one core, and in float32 loses the fifth digit (variances are
-differences of squares up to 65025); here the Gaussian is a banded matrix along each axis.
+Border `valid` counts whole windows only, as the paper, its authors' code and scikit-image do (equal to 1e-7); it is
+written out here, the Gaussian as a banded matrix along each axis, because no library has it in batches. Border
+`reflect` is torchmetrics, in float64: it mirrors five pixels around the image for SSIM and leaves them out of the
+contrast of MS-SSIM. On the fixture of T62 it gives .6077 where the others give .5773, so the rule has its place in the
+id. In float32 the fifth digit is lost: variances are differences of squares up to 65025.
 """
 
 from __future__ import annotations
@@ -35,32 +34,27 @@ class Border(StrEnum):
 class Local:
     """Images at one resolution, and their mean and variance under the window.
 
-    pixels (n, 3, h, w);  padded: the same, with mirrored borders where the rule has them;  mean, variance (n, 3, a, b)
+    pixels (n, 3, h, w);  mean, variance (n, 3, h - 10, w - 10)
     """
 
     pixels: Floats
-    padded: Floats
     mean: Floats
     variance: Floats
-    border: Border
 
     @classmethod
-    def of(cls, pixels: Floats, border: Border = Border.VALID) -> Local:
-        half = WINDOW // 2
-        around = ((0, 0), (0, 0), (half, half), (half, half))
-        padded = np.pad(pixels, around, mode="reflect") if border is Border.REFLECT else pixels
-        mean = windowed(padded)
-        return cls(pixels, padded, mean, np.maximum(windowed(padded**2) - mean**2, 0.0), border)
+    def of(cls, pixels: Floats) -> Local:
+        mean = windowed(pixels)
+        return cls(pixels, mean, np.maximum(windowed(pixels**2) - mean**2, 0.0))
 
     def halved(self) -> Local:
         """Means of 2 x 2 blocks; an odd last row or column is left out."""
         n, channels, height, width = self.pixels.shape
         even = self.pixels[:, :, : height // 2 * 2, : width // 2 * 2]
-        return Local.of(even.reshape(n, channels, height // 2, 2, width // 2, 2).mean(axis=(3, 5)), self.border)
+        return Local.of(even.reshape(n, channels, height // 2, 2, width // 2, 2).mean(axis=(3, 5)))
 
     def at(self, rows: Array) -> Local:
         """The images numbered in `rows`."""
-        return Local(self.pixels[rows], self.padded[rows], self.mean[rows], self.variance[rows], self.border)
+        return Local(self.pixels[rows], self.mean[rows], self.variance[rows])
 
 
 def windowed(x: Floats) -> Floats:
@@ -80,17 +74,16 @@ def _band(size: int) -> Floats:
 
 
 def similarity(x: Local, y: Local) -> tuple[Floats, Floats]:
-    """SSIM (n,) and its contrast-structure factor (n,), means over channels and windows; the factor over whole ones."""
-    covariance = windowed(x.padded * y.padded) - x.mean * y.mean
+    """SSIM (n,) and its contrast-structure factor (n,), means over channels and whole windows."""
+    covariance = windowed(x.pixels * y.pixels) - x.mean * y.mean
     contrast = (2 * covariance + C2) / (x.variance + y.variance + C2)
     luminance = (2 * x.mean * y.mean + C1) / (x.mean**2 + y.mean**2 + C1)
-    whole = slice(None) if x.border is Border.VALID else slice(WINDOW // 2, -(WINDOW // 2))
-    return (contrast * luminance).mean(axis=(1, 2, 3)), contrast[:, :, whole, whole].mean(axis=(1, 2, 3))
+    return (contrast * luminance).mean(axis=(1, 2, 3)), contrast.mean(axis=(1, 2, 3))
 
 
-def pyramid(images: Array, scales: int, border: Border = Border.VALID) -> tuple[Local, ...]:
+def pyramid(images: Array, scales: int) -> tuple[Local, ...]:
     """Images (n, H, W, 3) uint8 at `scales` resolutions, each half of the one before. Raises TypeError for floats."""
-    levels = [Local.of(_levels(images), border)]
+    levels = [Local.of(_levels(images))]
     while len(levels) < scales:
         levels.append(levels[-1].halved())
     return tuple(levels)
@@ -98,23 +91,43 @@ def pyramid(images: Array, scales: int, border: Border = Border.VALID) -> tuple[
 
 def multi_scale(x: tuple[Local, ...], y: tuple[Local, ...]) -> Floats:
     """MS-SSIM (n,) of two pyramids: Π contrast^β below the last scale, SSIM^β at it; negative factors count as 0."""
-    scales = len(x)
-    betas = np.array(BETAS[:scales]) / (1.0 if scales == len(BETAS) else sum(BETAS[:scales]))
     found = [similarity(a, b) for a, b in zip(x, y, strict=True)]
     factors = [contrast for _, contrast in found[:-1]] + [found[-1][0]]
-    return np.asarray(np.prod([np.maximum(f, 0.0) ** b for f, b in zip(factors, betas, strict=True)], axis=0))
+    return np.asarray(np.prod([np.maximum(f, 0.0) ** b for f, b in zip(factors, betas(len(x)), strict=True)], axis=0))
+
+
+def betas(scales: int) -> tuple[float, ...]:
+    """The weights of so many scales: the published ones, of fewer scales the first, scaled to sum 1."""
+    total = 1.0 if scales == len(BETAS) else sum(BETAS[:scales])
+    return tuple(beta / total for beta in BETAS[:scales])
 
 
 def ssim(a: Array, b: Array, border: Border = Border.VALID) -> Floats:
     """(N,) SSIM of image pairs (N, H, W, 3) uint8, sides of at least 11. Raises TypeError for floats."""
-    parts = ([Local.of(_levels(v), border) for v in pair] for pair in _blocks(a, b))
-    return np.concatenate([similarity(x, y)[0] for x, y in parts])
+    if border is Border.REFLECT:
+        return _torchmetrics("structural_similarity_index_measure", a, b)
+    return np.concatenate([similarity(Local.of(_levels(x)), Local.of(_levels(y)))[0] for x, y in _blocks(a, b)])
 
 
 def ms_ssim(a: Array, b: Array, scales: int = len(BETAS), border: Border = Border.VALID) -> Floats:
     """(N,) MS-SSIM of image pairs (N, H, W, 3) uint8. Raises TypeError for floats."""
-    parts = ([pyramid(v, scales, border) for v in pair] for pair in _blocks(a, b))
-    return np.concatenate([multi_scale(x, y) for x, y in parts])
+    if border is Border.REFLECT:
+        name = "multiscale_structural_similarity_index_measure"
+        return _torchmetrics(name, a, b, betas=betas(scales), normalize="relu")
+    return np.concatenate([multi_scale(pyramid(x, scales), pyramid(y, scales)) for x, y in _blocks(a, b)])
+
+
+def _torchmetrics(function: str, a: Array, b: Array, **more: object) -> Floats:
+    """(N,) values of a function of torchmetrics.functional.image, in float64."""
+    import torch
+    from torchmetrics.functional import image
+
+    settings = {"gaussian_kernel": True, "sigma": SIGMA, "kernel_size": WINDOW, "data_range": RANGE, **more}
+    found = [
+        getattr(image, function)(*(torch.from_numpy(_levels(v)) for v in pair), reduction="none", **settings)
+        for pair in _blocks(a, b)
+    ]
+    return np.concatenate([values.reshape(-1).numpy() for values in found])
 
 
 def psnr(a: Array, b: Array) -> Floats:

@@ -72,19 +72,29 @@ def test_gradient_and_checkerboard_are_the_golden_ones() -> None:  # T62
     assert psnr(*gradient())[0] == pytest.approx(15.3719340, abs=1e-7)
 
 
-def test_equal_to_torchmetrics_in_double_precision() -> None:
+def test_the_reflected_border_is_torchmetrics_and_another_number_than_whole_windows() -> None:
     torch = pytest.importorskip("torch")
     functional = pytest.importorskip("torchmetrics.functional.image")
-    a, b = noisy(1, 176)
+    a, b = noisy(2, 176)
     x, y = (torch.from_numpy(v.astype(np.float64)).permute(0, 3, 1, 2) for v in (a, b))
-    settings = {"sigma": 1.5, "kernel_size": 11, "data_range": 255.0, "reduction": "none"}
-    theirs = functional.structural_similarity_index_measure(x, y, gaussian_kernel=True, **settings)
-    assert ssim(a, b, Border.REFLECT)[0] == pytest.approx(float(theirs), abs=1e-9)
-    assert abs(ssim(a, b)[0] - float(theirs)) > 1e-3  # their border rule is not that of the paper
+    settings = {"data_range": 255.0, "reduction": "none"}
+    theirs = functional.structural_similarity_index_measure(x, y, return_full_image=True, **settings)
+    np.testing.assert_allclose(ssim(a, b, Border.REFLECT), theirs[0], atol=1e-12)
+    inside = theirs[1][:, :, 5:-5, 5:-5].mean(dim=(1, 2, 3))  # away from their border the two rules are one
+    np.testing.assert_allclose(ssim(a, b), inside, atol=1e-9)
+    assert (np.abs(ssim(a, b) - theirs[0].numpy()) > 1e-4).all()
     theirs = functional.multiscale_structural_similarity_index_measure(x, y, normalize="relu", **settings)
-    assert ms_ssim(a, b, 5, Border.REFLECT)[0] == pytest.approx(float(theirs), abs=1e-9)
+    np.testing.assert_allclose(ms_ssim(a, b, 5, Border.REFLECT), theirs, atol=1e-12)
     theirs = functional.peak_signal_noise_ratio(x, y, data_range=255.0, dim=(1, 2, 3), reduction="none")
-    assert psnr(a, b)[0] == pytest.approx(float(theirs), abs=2e-6)  # their logarithm of 255 is float32
+    np.testing.assert_allclose(psnr(a, b), theirs, atol=2e-6)  # their logarithm of 255 is float32
+
+
+@pytest.mark.parametrize("border", list(Border))
+def test_pairs_of_a_prompt_follow_the_border_rule(border: Border) -> None:
+    a, _ = noisy(3, 48)
+    found = MsSsimPairs(2, border).measure(evidence(a, a, prompts=1)).value
+    by_hand = [ms_ssim(a[[i]], a[[j]], 2, border)[0] for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert found == pytest.approx(np.mean(by_hand), abs=1e-12)
 
 
 def test_one_scale_is_ssim_and_more_noise_is_less_similar() -> None:
