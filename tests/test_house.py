@@ -16,6 +16,7 @@ FILES = sorted(HARNESS.rglob("*.py"))
 
 # Rooms from the top of the house down. A file imports from its own room and from lower floors only.
 FLOORS = [
+    ("__main__",),
     ("cli",),
     ("external",),
     ("runs",),
