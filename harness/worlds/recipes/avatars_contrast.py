@@ -66,7 +66,8 @@ def train(images: NDArray[np.uint8], steps: int, device: torch.device) -> Featur
             batch = batch_of(images, g.choice(len(images), BATCH, replace=False), device)
             features: Tensor = model(torch.cat([view(batch, g), view(batch, g)]))
             spread = (features.std(0) - 1).square().mean() + features.mean(0).square().mean()
-            loss = contrast(*head(features).chunk(2), TEMPERATURE) + 0.02 * spread
+            a, b = head(features).chunk(2)
+            loss: Tensor = contrast(a, b, TEMPERATURE) + 0.02 * spread
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
