@@ -69,7 +69,7 @@ def train(images: NDArray[np.uint8], steps: int, device: torch.device) -> Featur
             a, b = head(features).chunk(2)
             loss: Tensor = contrast(a, b, TEMPERATURE) + 0.02 * spread
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             schedule.step()
