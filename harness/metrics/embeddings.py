@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 SUFFIX = ".embedding.yaml"
-SHIPPED = ("avatars", "digits", "latent")
+SHIPPED = ("avatars", "avatars-contrast", "digits", "latent")
 INCEPTION = ("inception-clean", "inception-legacy_pytorch", "inception-legacy_tensorflow")
 CLIP_MODELS = ("vit-b-32", "vit-b-16", "vit-l-14")
 PUBLISHED = (
