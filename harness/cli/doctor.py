@@ -22,11 +22,6 @@ OPTIONAL = {
     "torch-fidelity": "parity tests",
     "nevergrad": "black-box search",
 }
-LPIPS_BACKBONES = {
-    "alex": "alexnet-owt-7be5be79.pth",
-    "vgg": "vgg16-397923af.pth",
-    "squeeze": "squeezenet1_1-b8a52dc0.pth",
-}
 
 
 @dataclass(frozen=True)
@@ -135,13 +130,15 @@ def _networks() -> Iterator[Finding]:
 
 def _weights() -> Iterator[Finding]:
     """Weights that some metrics or models use and that are not shipped."""
-    hub = Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")) / "hub" / "checkpoints"
-    for net, file in LPIPS_BACKBONES.items():
-        if (hub / file).is_file():
+    from harness.models.lpips_features import INSTEAD, TRUNKS, trunk
+
+    for net, file in TRUNKS.items():
+        absent = trunk(net).missing(INSTEAD)
+        if absent is None:
             yield Finding("optional weights", f"lpips {net}", "ok", file)
         else:
-            remedy = f"python -c \"import lpips; lpips.LPIPS(net='{net}')\" downloads it"
-            yield Finding("optional weights", f"lpips {net}", "missing", f"{file} is not in torch's cache", remedy)
+            detail = f"{absent.what}: not in {', '.join(absent.looked)}"
+            yield Finding("optional weights", f"lpips {net}", "missing", detail, absent.fetch)
     home = os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", Path.home() / ".cache/huggingface")) / "hub"
     cached = sorted(p.name.removeprefix("models--").replace("--", "/") for p in Path(home).glob("models--*"))
     if cached:

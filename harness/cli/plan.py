@@ -73,6 +73,7 @@ def foresee(planned: Plan, root: Path) -> dict[str, Any]:
         "task": planned.task.name,
         "model": planned.model.name,
         "missing_data": {role: m for role, s in planned.image_sets.items() if (m := s.absent())},
+        "missing_weights": _missing_weights(planned),
         "store": str(root),
         "items_per_cell": images,
         "cells": len(addresses),
@@ -84,6 +85,20 @@ def foresee(planned: Plan, root: Path) -> dict[str, Any]:
         "needs": _needs(planned),
         "compare_to": planned.compare_to,
         "rows": list(rows.values()),
+    }
+
+
+def _missing_weights(planned: Plan) -> dict[str, dict[str, Any]]:
+    """Networks of the metrics that are not on this machine: what, how to fetch it, which metrics wait for it."""
+    from harness.scoring.extractors import missing
+
+    waiting: dict[str, list[str]] = {}
+    for metric in planned.metrics:
+        for name in sorted({n.name for n in metric.needs() if n.kind == "features"}):
+            waiting.setdefault(name, []).append(metric.name)
+    found = {name: missing(name) for name in waiting}
+    return {
+        name: {"what": m.what, "fetch": m.fetch, "metrics": waiting[name]} for name, m in found.items() if m is not None
     }
 
 
@@ -121,6 +136,9 @@ def overview(planned: Plan, forecast: dict[str, Any]) -> list[RenderableType]:
     head.append(f"seeds {', '.join(str(s) for s in planned.suite.seeds)}, {len(metrics)} metrics", "dim")
     for role, missing in forecast["missing_data"].items():
         head.append(f"\n{role}: {missing}", "yellow")
+    for name, lacks in forecast["missing_weights"].items():
+        head.append(f"\n{name} is not here: {', '.join(lacks['metrics'])} will have no value; ", "yellow")
+        head.append(lacks["fetch"], "dim")
     grid = table("row", "role", "cells", "cached", "to run", "images", "time", numbers=COUNTS)
     for row in forecast["rows"]:
         name = Text(row["row"], style="bold")

@@ -11,11 +11,14 @@ from __future__ import annotations
 import hashlib
 import inspect
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from harness.models.extractors.places import PublishedFile
 
 if TYPE_CHECKING:
     import torch
@@ -33,28 +36,34 @@ LINEAR = {  # sha256 of the linear weights v0.1 in the lpips wheel
 }
 
 
+INSTEAD = "metric pd.avatars.pairs, the same on shipped features"
+
+
 class MissingTrunk(FileNotFoundError):
     """The weights of a trunk are not on this machine; the message says where they belong and what to use instead."""
 
 
-def trunk_file(net: str, folder: Path | None = None) -> Path:
-    """The trunk's weight file. Raises MissingTrunk where it is absent, ValueError for a name or hash that is wrong."""
-    import torch
+def trunk(net: str) -> PublishedFile:
+    """The weight file of a trunk: its address, its hash, where it is looked for."""
+    file = TRUNKS[net]
+    return PublishedFile(file, f"https://download.pytorch.org/models/{file}", Path(file).stem.rsplit("-", 1)[1])
 
+
+def trunk_file(net: str, folder: Path | None = None) -> Path:
+    """The trunk's weight file, in `folder` or where it is looked for.
+
+    Raises MissingTrunk where it is absent, WeightsDiffer (a ValueError) where it is another, ValueError for the name.
+    """
     if net not in TRUNKS:
         raise ValueError(f"unknown LPIPS net {net!r}; one of {', '.join(TRUNKS)}")
-    place = folder or Path(torch.hub.get_dir()) / "checkpoints"
-    file = place / TRUNKS[net]
-    if not file.is_file():
-        raise MissingTrunk(
-            f"lpips.{net} needs torchvision's {TRUNKS[net]}, which is not in {place}. Put it there:"
-            f" curl --create-dirs -o {file} https://download.pytorch.org/models/{TRUNKS[net]}"
-            " . Without a download, pd.avatars.pairs measures the same on shipped features"
-        )
-    wanted, found = file.stem.rsplit("-", 1)[1], _sha256(file)
-    if not found.startswith(wanted):
-        raise ValueError(f"{file} has sha256 {found[:8]}…, expected {wanted}…: delete it and fetch it again")
-    return file
+    published = trunk(net)
+    if folder is not None:
+        published = replace(published, folders=(folder,))
+    absent = published.missing(INSTEAD)
+    if absent is not None:
+        raise MissingTrunk(f"lpips.{net}: {absent}")
+    published.verify()
+    return next(iter((published.files() or {}).values()))
 
 
 def open_lpips(net: str, *, device: str = "cpu", folder: Path | None = None) -> torch.nn.Module:

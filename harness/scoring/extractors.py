@@ -136,7 +136,11 @@ def find(kind: str, name: str) -> Extractor:
 
 
 def missing(name: str) -> Missing | None:
-    """What a declared extractor lacks on this machine; None for one that is there or needs no download."""
+    """What an extractor lacks on this machine; None for one that is there or needs no download."""
+    if name.startswith("lpips-"):
+        from harness.models.lpips_features import INSTEAD, trunk
+
+        return trunk(name.removeprefix("lpips-")).missing(INSTEAD)
     found = None if name in EXTRACTORS else declarations().get(name)
     return None if found is None else found.weights.missing(found.instead)
 

@@ -149,7 +149,7 @@ def _saved(folder: Path, net: str) -> Path:
 
 def test_a_damaged_trunk_is_refused(tmp_path: Path) -> None:
     (tmp_path / TRUNKS["alex"]).write_bytes(b"half a download")
-    with pytest.raises(ValueError, match="expected 7be5be79"):
+    with pytest.raises(ValueError, match="the published file 7be5be79"):
         open_lpips("alex", folder=tmp_path)
 
 

@@ -58,9 +58,10 @@ class PublishedFile(Weights):
     name: str
     url: str
     sha256: str = ""
+    folders: tuple[Path, ...] | None = None  # None: the weights folder and torch's
 
     def places(self) -> tuple[Path, ...]:
-        return (weights_folder(), torch_folder())
+        return (weights_folder(), torch_folder()) if self.folders is None else self.folders
 
     def files(self) -> dict[str, Path] | None:
         found = next((p / self.name for p in self.places() if (p / self.name).is_file()), None)
