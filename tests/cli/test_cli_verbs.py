@@ -76,6 +76,24 @@ def test_a_plan_as_json(call: Call) -> None:
     }  # fmt: skip
 
 
+def test_a_plan_names_the_networks_that_its_metrics_lack(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HARNESS_WEIGHTS", "TORCH_HOME", "HF_HOME", "HF_HUB_CACHE"):
+        monkeypatch.setenv(name, str(tmp_path / "nothing"))
+    arguments = ("plan", "quickstart", "--set", "metrics=[fd.dinov2-vit-s-14, lpips.alex.pairs, color.de2000]")
+    arguments += ("--set", "primary=[color.de2000]")
+    lacks = document(call(*arguments, "--json"))["missing_weights"]
+    assert {name: entry["metrics"] for name, entry in lacks.items()} == {
+        "dinov2-vit-s-14": ["fd.dinov2-vit-s-14"],
+        "lpips-alex": ["lpips.alex.pairs"],
+    }
+    assert "facebook/dinov2-small" in lacks["dinov2-vit-s-14"]["fetch"]
+    assert "curl" in lacks["lpips-alex"]["fetch"]
+    assert "lpips-alex is not here: lpips.alex.pairs will have no value" in call(*arguments).stdout
+    assert document(call("plan", "small.yaml", "--json"))["missing_weights"] == {}
+
+
 def test_planning_says_which_weights_are_missing_and_what_to_do(call: Call) -> None:
     result = call("plan", "small.yaml", "--set", "model.absent=true")
     assert result.exit_code == 2
