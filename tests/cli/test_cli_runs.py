@@ -309,10 +309,13 @@ def test_what_cannot_be_exported_is_said(call: Call, finished: Path) -> None:
 
 def test_a_report_is_rendered_again(call: Call, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.runs.Run.view", lambda self: "a view")
+    monkeypatch.setattr("harness.report.summary.summarise", lambda view: f"summary of {view}")
+    monkeypatch.setattr("harness.report.hypervolume.volumes", lambda view, summary: [])
     monkeypatch.setattr("harness.report.render", lambda view, format: f"{format} of {view}")
     assert call("report", "small", "--format", "md").stdout == "md of a view"
     assert call("report", "small").stdout == "runs/small/report.html\n"
     assert (finished / "report.html").read_text() == "html of a view"
+    assert (finished / "hypervolume.csv").read_text().count("\n") == 1  # the head of a table without sweeps
 
 
 def test_the_store_is_measured_checked_and_cleaned(call: Call, finished: Path, folder: Path) -> None:

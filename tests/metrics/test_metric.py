@@ -165,7 +165,9 @@ def test_a_mistyped_name_gets_a_near_one(wrong: str, right: str) -> None:
     assert repr(wrong) in str(caught.value)
 
 
-@pytest.mark.parametrize("bare", ["psr", "mia", "asr", "nudenet", "fid", "lpips", "lpips.avatars.pairs", "fd.alex"])
+@pytest.mark.parametrize(
+    "bare", ["psr", "mia", "asr", "nudenet", "fd", "fid.legacy", "lpips", "lpips.avatars.pairs", "fd.alex"]
+)
 def test_names_that_mean_several_things_do_not_exist(bare: str) -> None:
     assert bare not in METRICS
 
