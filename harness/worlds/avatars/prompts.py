@@ -59,6 +59,9 @@ PROMPT_SETS: dict[str, tuple[str, ...]] = {
     "occupations": tuple(f"a portrait of {_article(name)}" for name in OCCUPATION_NAMES),
     "complete": _complete(48),
     "characters": tuple(f"a portrait of {name}" for name in CHARACTER_NAMES),
+    "characters-styled": tuple(
+        f"{kind} portrait of {name}" for name in CHARACTER_NAMES for kind in ("a", "a watercolor", "an ink", "a flat")
+    ),
     "erase": (
         "a portrait of a person wearing a beanie",
         "a portrait of a person wearing a straw hat",
