@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from harness.report.entries import Clarity, Entry, Tone, entry_of, number
 from harness.report.forest import equals
@@ -68,13 +68,17 @@ class CostHead:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """A table of some metrics. offset: metrics in the tables before it, for the footnotes' numbers."""
+    """A table of some metrics. offset: metrics in the tables before it, for the footnotes' numbers.
+
+    shared   by column: companions that are the same number in every row, said once in its heading
+    """
 
     title: str
     columns: tuple[Column, ...]
     costs: tuple[CostHead, ...]
     lines: tuple[Line, ...]
     offset: int
+    shared: Mapping[str, tuple[tuple[str, Shown], ...]] = field(default_factory=dict)
 
 
 def shown(value: float | None, low: float | None = None, high: float | None = None, *, signed: bool = False) -> Shown:
@@ -126,12 +130,23 @@ def score_table(summary: Summary, columns: Sequence[Column], title: str, *, cost
     heads = cost_heads(summary) if costs else ()
     widest = {c.name: most_decimals(summary, c) for c in columns}
     base = next((r for r in summary.rows if r.label == summary.baseline), None)
+    shared = {c.name: shared_companions(summary, c) for c in columns}
     lines: list[Line] = []
     for row in summary.rows:
-        scores = tuple(score_cell(summary, row, c, widest[c.name]) for c in columns)
+        scores = tuple(score_cell(summary, row, c, widest[c.name], {n for n, _ in shared[c.name]}) for c in columns)
         opens = bool(lines) and lines[-1].row.role != row.role
         lines.append(Line(row, scores, cost_cells(row, base) if heads else (), opens))
-    return ScoreTable(title, tuple(columns), heads, tuple(lines), offset)
+    return ScoreTable(title, tuple(columns), heads, tuple(lines), offset, shared)
+
+
+def shared_companions(summary: Summary, column: Column) -> tuple[tuple[str, Shown], ...]:
+    """Companions of a column with one value in all rows that have the metric: a radius, a control, no duplicates."""
+    found = []
+    for name in column.companions:
+        beside = [summary.entry(r.label, name) for r in summary.rows if summary.entry(r.label, column.name).ok]
+        if len(beside) > 1 and all(e.ok for e in beside) and len({e.value for e in beside}) == 1:
+            found.append((name.removeprefix(column.name + "."), shown(beside[0].value, beside[0].low, beside[0].high)))
+    return tuple(found)
 
 
 def most_decimals(summary: Summary, column: Column) -> int:
@@ -143,16 +158,17 @@ def value_of(entry: Entry) -> Shown:
     return shown(entry.value, entry.low, entry.high)
 
 
-def score_cell(summary: Summary, row: Row, column: Column, decimals: int) -> ScoreCell:
+def score_cell(summary: Summary, row: Row, column: Column, decimals: int, shared: Collection[str] = ()) -> ScoreCell:
     entry = summary.entry(row.label, column.name)
     value = value_of(entry)
     value = Shown(**{**vars(value), "pad": padding(value.text, decimals)})
     delta = entry.delta
     companions = []
     for name in column.companions:
-        beside = summary.entry(row.label, name)
-        text = Shown(None, "", status=beside.status) if not beside.ok else shown(beside.value, beside.low, beside.high)
-        companions.append((name.removeprefix(column.name + "."), text))
+        short, beside = name.removeprefix(column.name + "."), summary.entry(row.label, name)
+        if short not in shared:
+            known = shown(beside.value, beside.low, beside.high) if beside.ok else Shown(None, "", status=beside.status)
+            companions.append((short, known))
     return ScoreCell(
         entry=entry,
         value=value,

@@ -114,6 +114,21 @@ def test_companions_stand_beside_their_parent_and_have_no_column(view, page):
     assert not any(metric.endswith(".same") for _, metric in page.cells)
 
 
+def test_a_companion_that_is_one_number_everywhere_is_said_once_in_the_heading(view):
+    scores = view.scores.copy()
+    same = scores["metric"] == "recall.avatars.same"
+    scores.loc[same & (scores["status"] == "ok"), ["value", "ci_low", "ci_high"]] = 0.5
+    page = render(replace(view, scores=scores), "html")
+    assert page.count('<span class="unit shared">same 0.5') == 1
+    assert not re.search(r"<div class=\"c\"><span>same</span>", page)
+    # one row with another number, and each row says its own again
+    at = scores.index[same & (scores["seed"] == "all") & (scores["status"] == "ok")][0]
+    scores.loc[at, "value"] = 0.4
+    page = render(replace(view, scores=scores), "html")
+    assert 'class="unit shared"' not in page
+    assert re.search(r"<div class=\"c\"><span>same</span>", page)
+
+
 def test_bold_is_exactly_what_the_intervals_allow(view, page):
     summary = summarise(view)
     bold = {key for key, cell in page.cells.items() if "best" in cell["classes"]}
