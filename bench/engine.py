@@ -7,11 +7,13 @@ its seconds include hashing, leases and atomic writes. CPU seconds stand in the 
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
+from unittest import mock
 
 from bench.measure import Row
 
@@ -31,11 +33,10 @@ def planning() -> Row:
     rows = len(plan(load_suite(SUITE, ["seeds=[0]"])).cells)
     seeds = list(range(-(-CELLS // rows)))
 
-    def call() -> int:
-        with tempfile.TemporaryDirectory() as folder:
-            return int(foresee(plan(load_suite(SUITE, [f"seeds={seeds}"])), Path(folder))["cells"])
+    def call(folder: Path) -> int:
+        return int(foresee(plan(load_suite(SUITE, [f"seeds={seeds}"])), folder)["cells"])
 
-    cells, wall, cpu = _best(call, 3)
+    cells, wall, cpu, _ = _best(call, 3)
     return Row(
         f"plan {cells} cells", wall, None, None, f"under {PLAN_S:g} s", wall < PLAN_S, note=f"{cpu:.2f} s of CPU"
     )
@@ -63,26 +64,35 @@ def executing() -> Row:
             "method",
         )
 
-    def call(count: int = EXECUTED) -> Any:
-        with tempfile.TemporaryDirectory() as folder:
-            record = execute([cell(i) for i in range(count)], Store(Path(folder)), device="cpu", executor="inline")
+    def call(folder: Path, count: int = EXECUTED) -> Any:
+        record = execute([cell(i) for i in range(count)], Store(folder), device="cpu", executor="inline")
         if record.exit_code:
             raise RuntimeError(f"a cell that does nothing ended with exit code {record.exit_code}")
         return record
 
-    call(2)  # what is read once a process: source digests, library versions
-    _, wall, cpu = _best(call, 3)
-    each = wall / EXECUTED
-    note = f"mean of {EXECUTED}; {1000 * cpu / EXECUTED:.1f} ms of CPU each"
+    with tempfile.TemporaryDirectory() as folder:
+        call(Path(folder), 2)  # what is read once a process: source digests, library versions
+    _, wall, cpu, disk = _best(call, 3)
+    each, cpu, disk = (seconds / EXECUTED for seconds in (wall, cpu, disk))
+    note = f"mean of {EXECUTED}; {1000 * cpu:.1f} ms of CPU, {1000 * disk:.1f} ms of waiting for the disk (fsync)"
     return Row("execute a cell that does nothing", each, None, None, "at most 10 ms", each <= CELL_S, note=note)
 
 
-def _best(call: Callable[[], Any], repeat: int) -> tuple[Any, float, float]:
-    """The value, the least wall seconds and the least CPU seconds of some calls."""
-    wall, cpu, value = [], [], None
+def _best(call: Callable[[Path], Any], repeat: int) -> tuple[Any, float, float, float]:
+    """The value of some calls on empty folders; of the quickest, its wall seconds, CPU seconds and seconds in fsync."""
+    value, found = None, []
+    real = os.fsync
     for _ in range(repeat):
-        began, began_cpu = time.perf_counter(), time.process_time()
-        value = call()
-        wall.append(time.perf_counter() - began)
-        cpu.append(time.process_time() - began_cpu)
-    return value, min(wall), min(cpu)
+        waited = 0.0
+
+        def sync(descriptor: int) -> None:
+            nonlocal waited
+            began = time.perf_counter()
+            real(descriptor)
+            waited += time.perf_counter() - began
+
+        with tempfile.TemporaryDirectory() as folder, mock.patch("os.fsync", sync):
+            began, began_cpu = time.perf_counter(), time.process_time()
+            value = call(Path(folder))
+            found.append((time.perf_counter() - began, time.process_time() - began_cpu, waited))
+    return value, *min(found)

@@ -17,10 +17,11 @@ from typing import Any
 TEMPORARY = ".tmp-"
 
 
-def write_bytes(path: Path, data: bytes, *, lasting: bool = True) -> None:
+def write_bytes(path: Path, data: bytes, *, lasting: bool = True, synced: bool = True) -> None:
     """Write `data` to `path`: afterwards the file is the old or the new one, never a mixture. Raises OSError.
 
     lasting   the name survives a loss of power too; without it, only once a later write in the folder is lasting
+    synced    so does the content; without it, only for what is checked when it is read and easily written again
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
@@ -30,7 +31,8 @@ def write_bytes(path: Path, data: bytes, *, lasting: bool = True) -> None:
             view = memoryview(data)
             while view:
                 view = view[os.write(descriptor, view) :]
-            os.fsync(descriptor)
+            if synced:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
         os.replace(temporary, path)
@@ -38,7 +40,7 @@ def write_bytes(path: Path, data: bytes, *, lasting: bool = True) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    if lasting:
+    if lasting and synced:
         sync_folder(path.parent)
 
 
@@ -54,7 +56,12 @@ def sync_folder(folder: Path) -> None:
 
 def write_json(path: Path, value: Any, *, lasting: bool = True) -> None:
     """Write a JSON value readably. Raises ValueError for NaN and infinities, which JSON does not have."""
-    write_bytes(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode(), lasting=lasting)
+    write_bytes(path, as_json(value), lasting=lasting)
+
+
+def as_json(value: Any) -> bytes:
+    """The bytes of a readable JSON file. Raises ValueError for NaN and infinities."""
+    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
 
 
 def read_json(path: Path) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.engine.cell import Cell, digest_of
-from harness.engine.files import read_json, write_json
+from harness.engine.files import as_json, read_json, write_bytes
 from harness.engine.leases import PERIOD_S
 from harness.engine.store import Store
 
@@ -50,8 +50,13 @@ class Spec:
         """Write the spec into its store, under a name made of cell and execution; its path. Raises OSError."""
         execution = asdict(self.execution)
         path = self.store.root / "specs" / f"{self.cell.address}-{digest_of(execution)[:8]}.json"
-        if not path.exists():
-            write_json(path, {"cell": self.cell.spec(), "execution": execution, "store": ".."}, lasting=False)
+        data = as_json({"cell": self.cell.spec(), "execution": execution, "store": ".."})
+        try:
+            whole = path.read_bytes() == data
+        except FileNotFoundError:
+            whole = False
+        if not whole:  # also what a loss of power tore: specs are not synced, they are written again
+            write_bytes(path, data, synced=False)
         return path
 
     @classmethod
