@@ -258,10 +258,11 @@ def test_a_cell_of_another_driver_is_waited_for(store: Store, make: Make) -> Non
 
 
 def test_a_read_only_store_is_a_status_and_no_crash(store: Store, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path, data: bytes) -> None:
+    def refuse(path: Path, data: bytes, **options: bool) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("harness.engine.files.write_bytes", refuse)
+    for module in ("files", "store", "spec"):
+        monkeypatch.setattr(f"harness.engine.{module}.write_bytes", refuse)
     record = execute([make("push")], store, device="cpu", executor="inline")
     (status,) = record.statuses.values()
     assert status.state is State.FAILED
