@@ -5,7 +5,8 @@ Whatever is missing, empty, of another length or not finite becomes a `CannotMea
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,19 @@ from harness.metrics.metric import Array, CannotMeasure, Evidence, ScoreStatus
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+class Rows(Protocol):
+    """(N, D) features by rows: an array, or what computes them."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: Any, /) -> Array: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
 
 
 def images(evidence: Evidence, role: str = "generated") -> NDArray[np.uint8]:
@@ -37,6 +51,18 @@ def features(evidence: Evidence, extractor: str, role: str = "generated") -> NDA
         )
     _finite(array, f"features of {extractor!r} ({role})")
     return _one_an_item(evidence, role, array, f"features of {extractor!r}")
+
+
+def long_features(evidence: Evidence, extractor: str, role: str = "generated") -> Rows:
+    """Features by rows, which the scorer may compute only when asked for: (N, D), checked as they come."""
+    rows: Rows | None = evidence.features.get((role, extractor))
+    if rows is None or isinstance(rows, np.ndarray):
+        return features(evidence, extractor, role)
+    if role == "generated" and len(rows) != len(evidence.items):
+        raise CannotMeasure(
+            ScoreStatus.PROTOCOL_MISMATCH, f"{len(rows)} features of {extractor!r} for {len(evidence.items)} items"
+        )
+    return rows
 
 
 def prompt_texts(evidence: Evidence, extractor: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -91,7 +91,7 @@ class Evidence:
     """What the scorer brings: exactly what the metric's `needs` name, for one cell.
 
     images       role → (N, H, W, 3) uint8
-    features     (role, extractor) → (N, D) float32
+    features     (role, extractor) → (N, D) float32; of long rows (LPIPS) perhaps an object that computes them by rows
     texts        extractor → (P, D) float32, its embedding of each prompt
     cut          extractor → (P,) bool, prompts longer than its text tower reads
     predictions  classifier → attribute → (N, K) float32 probabilities, generated items
@@ -106,7 +106,7 @@ class Evidence:
 
     items: Items
     images: Mapping[str, Array] = field(default_factory=dict)
-    features: Mapping[tuple[str, str], Array] = field(default_factory=dict)
+    features: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     texts: Mapping[str, Array] = field(default_factory=dict)
     cut: Mapping[str, Array] = field(default_factory=dict)
     predictions: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)

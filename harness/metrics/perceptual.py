@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.metrics.groups import Grouping, groups_of, mean_over_groups, per_group
-from harness.metrics.inputs import Floats, features, unit_rows
+from harness.metrics.inputs import Floats, Rows, features, long_features, unit_rows
 from harness.metrics.metric import (
     Array,
     CannotMeasure,
@@ -50,18 +50,18 @@ def mean_pair_distance(rows: Array) -> float:
     return 2.0 * total / (len(rows) - 1)
 
 
-def squared_distance(a: Array, b: Array) -> Floats:
+def squared_distance(a: Rows, b: Rows) -> Floats:
     """(N,) squared Euclidean distance of row i of `a` to row i of `b`."""
     return np.array([float(((x.astype(np.float64) - y) ** 2).sum()) for x, y in zip(a, b, strict=True)])
 
 
-def pairs(evidence: Evidence, rows: Array, by: Grouping) -> Measurement:
+def pairs(evidence: Evidence, rows: Rows, by: Grouping) -> Measurement:
     """The mean over groups of the mean pair distance of `rows`."""
     groups = groups_of(evidence.items, by, at_least=2)
     return mean_over_groups(groups, per_group(groups, lambda m: mean_pair_distance(rows[m])))
 
 
-def to_source(evidence: Evidence, generated: Array, source: Array) -> Measurement:
+def to_source(evidence: Evidence, generated: Rows, source: Rows) -> Measurement:
     """The mean over items of the distance to their source, with median and 95th percentile beside it."""
     if generated.shape != source.shape:
         raise CannotMeasure(
@@ -119,7 +119,7 @@ class LpipsPairs(Metric):
         return (Need("features", "generated", lpips_extractor(self.net)),)
 
     def measure(self, evidence: Evidence) -> Measurement:
-        return pairs(evidence, features(evidence, lpips_extractor(self.net)), self.grouping)
+        return pairs(evidence, long_features(evidence, lpips_extractor(self.net)), self.grouping)
 
 
 @metric(
@@ -164,4 +164,4 @@ class LpipsSource(Metric):
 
     def measure(self, evidence: Evidence) -> Measurement:
         name = lpips_extractor(self.net)
-        return to_source(evidence, features(evidence, name), features(evidence, name, "source"))
+        return to_source(evidence, long_features(evidence, name), long_features(evidence, name, "source"))

@@ -23,11 +23,13 @@ from harness.engine.external import containers, mixes
 from harness.engine.store import Store
 from harness.metrics.metric import CannotMeasure, Evidence, Items, Need, ScoreStatus
 from harness.models.determinism import full_precision
-from harness.scoring.extractors import BATCH, Network, confusion, find, one_pass
+from harness.scoring.extractors import BATCH, Network, batch_of, confusion, find, one_pass
+from harness.scoring.long_rows import LongRows
 from harness.tasks.task import Task
 
 WORLDS = {"avatars": "harness.worlds.avatars.truth", "digits": "harness.worlds.digits.truth"}
 LATENT = "latent"  # the model's own latent space: stored with the artifacts, encoded for data sets
+KEPT = 2**28  # bytes of a cell's long rows that are stored; more are computed when asked for
 HELD = 2**30  # bytes of images of a data set kept for several networks; larger sets are read again, block by block
 
 
@@ -81,7 +83,7 @@ class Source:
         self._same_containers(address, wanted)
         if Need("features", name=LATENT) in wanted and "latents" not in arrays:
             raise CannotMeasure(ScoreStatus.UNDEFINED, "no latents: images made elsewhere come without them")
-        features: dict[tuple[str, str], NDArray[Any]] = {}
+        features: dict[tuple[str, str], Any] = {}
         images: dict[str, NDArray[Any]] = {}
         predictions: dict[str, dict[str, NDArray[Any]]] = {}
         texts: dict[str, dict[str, NDArray[Any]]] = {}
@@ -91,7 +93,8 @@ class Source:
             if need.kind == "images":
                 images[need.role] = arrays["images"] if need.role == "generated" else self._images(need.role)
             elif need.kind == "features":
-                features[need.role, need.name] = self._features(need, arrays, content)
+                long = self._long(need, arrays)
+                features[need.role, need.name] = self._features(need, arrays, content) if long is None else long
             elif need.kind == "texts":
                 texts[need.name] = self._embedded(need.name)
             elif need.kind == "predictions":
@@ -172,6 +175,27 @@ class Source:
                 self._shared[at] = self._pass(need, digest, lambda n: self._blocks(need.role, n))["features"]
         return self._shared[at]
 
+    def _long(self, need: Need, arrays: Mapping[str, NDArray[Any]]) -> LongRows | None:
+        """Rows on demand where an extractor's are long and all of them too many to keep."""
+        if need.name == LATENT or not find(need.kind, need.name).long:
+            return None
+        images = arrays["images"] if need.role == "generated" else self._images(need.role)
+        network = self._network(need)
+        width = one_pass(network, images[:1], self.device)["features"].shape[1]
+        if 4 * width * len(images) <= KEPT:
+            return None
+
+        def compute(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+            self.extracted += len(pixels)
+            return one_pass(network, pixels, self.device)["features"]
+
+        return LongRows(images, width, compute, batch_of(network, images))
+
+    def _network(self, need: Need) -> Network:
+        if (at := (need.kind, need.name)) not in self._networks:
+            self._networks[at] = find(need.kind, need.name).open(self.device)
+        return self._networks[at]
+
     def _blocks(self, role: str, count: int) -> Iterable[NDArray[np.uint8]]:
         """A data set whole where it may be held, else in blocks."""
         if role not in self._loaded and self.sets[role].size_bytes(self.task.texts()) > HELD:
@@ -191,9 +215,7 @@ class Source:
         extractor = find(need.kind, need.name)
 
         def compute() -> dict[str, NDArray[np.float32]]:
-            if (at := (need.kind, need.name)) not in self._networks:
-                self._networks[at] = extractor.open(self.device)
-            network, parts = self._networks[at], []
+            network, parts = self._network(need), []
             for pixels in images(8 * int(getattr(network, "batch", BATCH))):
                 self.extracted += len(pixels)
                 parts.append(one_pass(network, pixels, self.device))

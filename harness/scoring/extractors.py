@@ -25,6 +25,7 @@ from harness.models.zoo import ZOO
 from harness.options import nearest
 from harness.registry import UnknownName
 
+PIXELS = 2**22  # of a pass at most: sixteen images of 512 px
 BATCH = 64  # images a pass; the remainder is padded, so that no image feels the size of the last batch
 
 
@@ -50,6 +51,7 @@ class Extractor:
     open      on a device: a function (n, 3, H, W) float32 in [0, 1] → arrays, or a network with its own reader
     text      on a device: its text tower, where it has one
     protocol  fields of metric ids that say how it reads images
+    long      rows grow with the image and may be too long to keep: metrics take them a few at a time
     """
 
     name: str
@@ -57,6 +59,7 @@ class Extractor:
     open: Callable[[str], Network]
     text: Callable[[str], TextForward] | None = None
     protocol: tuple[tuple[str, str], ...] = ()
+    long: bool = False
 
 
 def _digest(zoo_name: str) -> str:
@@ -98,7 +101,7 @@ def _lpips(net: str) -> Extractor:
         network = open_lpips(net, device=device)
         return lambda images: {"features": stacked(network, 2.0 * images - 1.0).cpu().numpy()}
 
-    return Extractor(f"lpips-{net}", published_digest(net), open_)
+    return Extractor(f"lpips-{net}", published_digest(net), open_, long=True)
 
 
 def _declared(found: Declaration) -> Extractor:
@@ -159,12 +162,19 @@ def confusion(name: str) -> dict[str, NDArray[np.float64]]:
     return table
 
 
+def batch_of(network: Network, images: NDArray[np.uint8]) -> int:
+    """Images a pass: a number for each size of image, so that no result depends on how many there are."""
+    if isinstance(network, Prepared):
+        return network.batch
+    return max(1, min(BATCH, PIXELS // int(images.shape[1] * images.shape[2])))
+
+
 def one_pass(network: Network, images: NDArray[np.uint8], device: str) -> dict[str, NDArray[np.float32]]:
     """Every image through the network once, in full float32. images (N, H, W, 3) uint8 → arrays with N rows."""
     import torch
 
     parts: list[dict[str, NDArray[np.float32]]] = []
-    batch = network.batch if isinstance(network, Prepared) else BATCH
+    batch = batch_of(network, images)
     for start in range(0, len(images), batch):
         block = images[start : start + batch]
         levels = network.prepare(block) if isinstance(network, Prepared) else block

@@ -15,11 +15,12 @@ from harness.engine.manifest import Manifest
 from harness.engine.store import Store
 from harness.keys import generator
 from harness.metrics import METRICS
-from harness.metrics.metric import Metric, ScoreStatus
+from harness.metrics.metric import CannotMeasure, Metric, ScoreStatus
 from harness.options import build
 from harness.scoring import evidence, extractors
 from harness.scoring.evidence import Source
 from harness.scoring.extractors import Extractor, one_pass
+from harness.scoring.long_rows import LongRows
 from harness.scoring.scorer import Scorer
 from harness.tasks.task import ShardResult
 from harness.tasks.text_to_image import TextToImage
@@ -122,6 +123,49 @@ def test_missing_weights_of_one_network_stop_only_its_metrics(
     scores = list(Scorer(where, _metrics("lpips.alex.pairs", "pd.avatars.pairs")).score(address))
     assert [s.status for s in scores] == [ScoreStatus.FAILED, ScoreStatus.OK]
     assert "fetch them with" in scores[0].reason
+
+
+def test_rows_too_long_to_keep_are_computed_by_groups_and_give_the_same_values(
+    monkeypatch: pytest.MonkeyPatch, source: tuple[Source, str]
+) -> None:
+    def open_(device: str) -> Callable[[Any], dict[str, np.ndarray[Any, Any]]]:
+        return lambda images: {"features": images.flatten(1).numpy() / 10}
+
+    monkeypatch.setitem(
+        extractors.EXTRACTORS, "lpips-alex", lambda: Extractor("lpips-alex", "2" * 32, open_, long=True)
+    )
+    where, address = source
+    sets = {"source": Noise()}
+    metrics = _metrics("lpips.alex.pairs", "lpips.alex.source")
+    found, stored = [], []
+    for kept in (2**28, 100):
+        monkeypatch.setattr(evidence, "KEPT", kept)
+        place = Source(where.store, where.task, sets, "cpu", "1" * 32, where.encode, 0)
+        built = [place.build(address, metric.needs()) for metric in metrics]
+        found.append([metric.measure(e) for metric, e in zip(metrics, built, strict=True)])
+        stored.append(len(list((where.store.root / "features").rglob("*.npz"))))
+    assert isinstance(built[0].features["generated", "lpips-alex"], LongRows)
+    for short, long in zip(*found, strict=True):
+        assert long.value == short.value > 0
+        np.testing.assert_array_equal(long.items[2], short.items[2])
+        assert {k: m.value for k, m in long.companions.items()} == {k: m.value for k, m in short.companions.items()}
+    assert stored[1] == stored[0] == 2  # nothing came to the store with the second
+
+
+def test_long_rows_are_checked_as_they_come() -> None:
+    images = np.zeros((4, 2, 2, 3), np.uint8)
+    wide = LongRows(images, 3, lambda pixels: np.zeros((len(pixels), 4), np.float32), 2)
+    with pytest.raises(CannotMeasure, match=r"expected \(n, 3\)"):
+        wide[np.arange(2)]
+    broken = LongRows(images, 3, lambda pixels: np.full((len(pixels), 3), np.nan, np.float32), 2)
+    with pytest.raises(CannotMeasure, match="not finite"):
+        list(broken)
+
+
+def test_a_pass_holds_fewer_large_images() -> None:
+    assert extractors.batch_of(lambda images: {}, np.zeros((1, 64, 64, 3), np.uint8)) == extractors.BATCH
+    assert extractors.batch_of(lambda images: {}, np.zeros((1, 512, 512, 3), np.uint8)) == 16
+    assert extractors.batch_of(lambda images: {}, np.zeros((1, 4096, 4096, 3), np.uint8)) == 1
 
 
 def test_a_crash_is_tried_again_and_a_refusal_is_kept(counted: list[int], source: tuple[Source, str]) -> None:
