@@ -15,6 +15,7 @@ from typing import Any
 
 EQUAL_TIME = frozenset({"iid_equal_time"})  # methods whose claim is that they took no more time than others
 SLACK = 1.02  # generation.md section 6.1
+FEW = 3  # methods that are named one by one
 LENIENT = 0.5  # of a method's seconds: below, a larger factor could have been paid
 
 
@@ -24,20 +25,39 @@ def equal_time_warnings(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     cells  records with method (label), name, role, seed, status, seconds, denoiser_calls, params
     """
     finished = [c for c in cells if c["status"] == "ok" and c["seconds"]]
-    rows = list(dict.fromkeys(str(c["method"]) for c in finished if c["name"] in EQUAL_TIME))
+    claims = [c for c in finished if c["name"] in EQUAL_TIME and c["role"] != "control"]
+    rows = list(dict.fromkeys(str(c["method"]) for c in claims))
     methods = dict.fromkeys(str(c["method"]) for c in finished if c["role"] == "method" and c["name"] not in EQUAL_TIME)
     found = []
     for row in rows:
         compared = [(label, r) for label in methods if (r := ratios(finished, row, label)) is not None]
         params = next(c["params"] for c in finished if c["method"] == row)
         if over := [(label, s, n) for label, (s, n) in compared if s > SLACK]:
-            named = ", ".join(f"{label} ({s:.2f} times, {n:.2f} times the denoiser calls)" for label, s, n in over)
             fits = fitting(float(params["factor"]), max(s for _, s, _ in over))
-            found.append(f"{row} took more seconds than {named}: against these it is not at equal time. {fits}")
+            fair = [label for label, (s, _) in compared if s <= SLACK]
+            found.append(
+                f"{row} took more seconds than {listed(over, fair)}: against these it is not at equal time. {fits}"
+            )
         if under := [(label, s) for label, (s, _) in compared if s < LENIENT]:
             named = ", ".join(f"{label} ({s:.2f} times)" for label, s in under)
             found.append(f"{row} took less than half of the seconds of {named}: a lenient opponent of these.")
     return found
+
+
+def listed(over: Sequence[tuple[str, float, float]], fair: Sequence[str]) -> str:
+    """The methods it took longer than, with the ratios; more than a few of them as ranges, and the exceptions named."""
+    if len(over) <= FEW:
+        return ", ".join(f"{label} ({s:.2f} times, {n:.2f} times the denoiser calls)" for label, s, n in over)
+    who = f"all {len(over)} methods" if not fair else f"{len(over)} methods"
+    but = "" if not fair or len(fair) > FEW else f" (all but {', '.join(fair)})"
+    seconds, calls = ([row[k] for row in over] for k in (1, 2))
+    return f"{who}{but}, {span(seconds)} times, with {span(calls)} times the denoiser calls"
+
+
+def span(values: Sequence[float]) -> str:
+    """ "1.77 to 4.69", or one number where they agree to two decimals."""
+    low, high = f"{min(values):.2f}", f"{max(values):.2f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def ratios(cells: Sequence[Mapping[str, Any]], row: str, method: str) -> tuple[float, float] | None:

@@ -45,6 +45,21 @@ def test_the_sentence_names_the_methods_the_ratio_the_calls_and_the_factor_that_
     )
 
 
+def test_many_methods_are_told_as_ranges_and_the_exceptions_by_name() -> None:
+    cells = [c for i in range(5) for c in _cells(f"m{i}", [10.0 + i])] + _cells("slow", [40.0]) + _equal([28.0])
+    (sentence,) = equal_time_warnings(cells)
+    assert sentence == (
+        "more samples took more seconds than 5 methods (all but slow), 2.00 to 2.80 times, with 2.50 times the denoiser"
+        " calls: against these it is not at equal time. No factor above 1 would fit."
+    )
+    assert "all 5 methods, 2.00 to 2.80 times" in equal_time_warnings([c for c in cells if c["method"] != "slow"])[0]
+
+
+def test_a_control_claims_no_equal_time() -> None:
+    control = _cells("paid but random", [90.0], "iid_equal_time", role="control")
+    assert equal_time_warnings(_cells("spell", [10.0]) + control) == []
+
+
 def test_only_seeds_that_both_finished_are_compared() -> None:
     cells = _cells("spell", [10.0, None, 10.0]) + _equal([10.0, 90.0, 10.0])
     assert ratios([c for c in cells if c["seconds"]], "more samples", "spell") == (1.0, 2.5)
