@@ -50,8 +50,8 @@ def listed(over: Sequence[tuple[str, float, float]], fair: Sequence[str]) -> str
         return ", ".join(f"{label} ({s:.2f} times, {n:.2f} times the denoiser calls)" for label, s, n in over)
     who = f"all {len(over)} methods" if not fair else f"{len(over)} methods"
     but = "" if not fair or len(fair) > FEW else f" (all but {', '.join(fair)})"
-    seconds, calls = ([row[k] for row in over] for k in (1, 2))
-    return f"{who}{but}, {span(seconds)} times, with {span(calls)} times the denoiser calls"
+    seconds, calls = span([s for _, s, _ in over]), span([n for _, _, n in over])
+    return f"{who}{but}, {seconds} times, with {calls} times the denoiser calls"
 
 
 def span(values: Sequence[float]) -> str:
