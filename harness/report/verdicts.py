@@ -41,7 +41,34 @@ def verdicts(summary: Summary) -> tuple[Verdict, ...]:
     rank = {"method": 0, "baseline": 1, "control": 2}
     found = [row_verdict(summary, r) for r in sorted(ranked, key=lambda r: rank.get(r.role, 0)) if r.label not in swept]
     sweeps = [sweep_verdict(summary, name, rows) for name, rows in summary.families().items()]
-    return tuple(v for v in (*sweeps, *found) if v is not None)
+    return together(summary, [v for v in (*sweeps, *found) if v is not None])
+
+
+def together(summary: Summary, found: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """The sentences; those without a clear change become one where they are many: a list, not a page."""
+    unclear = [v.subject for v in found if v.kind is Kind.UNCLEAR]
+    if len(unclear) <= NAMED:
+        return tuple(found)
+    roles = {r.label: r.role for r in summary.rows} | {n: rows[0].role for n, rows in summary.families().items()}
+    names = {
+        role: [with_cost(summary, n) for n in unclear if roles[n] == role] for role in dict.fromkeys(roles.values())
+    }
+    first = names.pop("method", [])
+    parts = [listed(first)] if first else []
+    parts += [f"of the {role}s {listed(labels)}" for role, labels in names.items() if labels]
+    subject = f"No clear change against {summary.baseline or 'the baseline'} in any primary metric"
+    return (
+        *(v for v in found if v.kind is not Kind.UNCLEAR),
+        Verdict(subject, f"{subject}: {'; '.join(parts)}.", Kind.UNCLEAR),
+    )
+
+
+def with_cost(summary: Summary, name: str) -> str:
+    """A row's label, or a sweep's name, with the denoiser calls it took where they differ from the baseline's."""
+    rows = summary.families().get(name, [r for r in summary.rows if r.label == name])
+    cost = cost_clause(summary, rows[0]).removeprefix("; it takes ") if len(rows) == 1 else ""
+    settings = f"{len(rows)} settings" if len(rows) > 1 else cost
+    return f"{name} ({settings})" if settings else name
 
 
 def row_verdict(summary: Summary, row: Row) -> Verdict | None:

@@ -110,6 +110,19 @@ def test_sentences_name_gains_with_their_price_and_interval(view):
     assert "particle_guidance" not in found
 
 
+def test_many_rows_without_a_clear_change_share_one_sentence(view, monkeypatch):
+    summary = summarise(view)
+    each = verdicts(summary)
+    unclear = [v.subject for v in each if v.kind is Kind.UNCLEAR]
+    assert unclear
+    monkeypatch.setattr("harness.report.verdicts.NAMED", len(unclear) - 1)
+    merged = verdicts(summary)
+    assert [v for v in merged if v.kind is not Kind.UNCLEAR] == [v for v in each if v.kind is not Kind.UNCLEAR]
+    (last,) = [v for v in merged if v.kind is Kind.UNCLEAR]
+    assert last.sentence.startswith("No clear change against iid in any primary metric: ")
+    assert all(name in last.sentence for name in unclear)
+
+
 def test_a_control_that_wins_is_called_what_it_is(view):
     rows = (view.scores["method"] == "norm_matched_noise") & (view.scores["metric"] == "vendi.avatars")
     rows &= view.scores["seed"] == "all"
