@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.data.prompts import load_prompts
 from harness.methods.method import Couples, Group, Kind, Method, Sampling
@@ -21,6 +20,7 @@ from harness.options import option
 from harness.tasks.task import ItemTable, RunContext, Shard, ShardResult, Task
 
 if TYPE_CHECKING:
+    from harness.data.image_set import ImageSet
     from harness.models.diffusion.loop import Samples
 
 # Images a shard at most (whole prompts): what a kill can lose. Part of no address, because draws are keyed by item.
@@ -92,7 +92,8 @@ class TextToImage(Task):
         stage = LoopStage(
             model,
             prompts=self._texts,
-            load_images=lambda role: self._images(role, context),
+            load_images=lambda role: self._set(role, context).load(self._texts).images,
+            facts=lambda role: self._facts(role, context),
             micro_batch=context.micro_batch,
             cache=context.cache,
             folder=context.folder,
@@ -103,12 +104,16 @@ class TextToImage(Task):
             context.charge(kind, count)
         return prepared
 
-    def _images(self, role: str, context: RunContext) -> NDArray[np.uint8]:
+    def _facts(self, role: str, context: RunContext) -> tuple[str, int]:
+        images = self._set(role, context)
+        return images.digest(self._texts), images.size(self._texts)
+
+    def _set(self, role: str, context: RunContext) -> ImageSet:
         if role not in context.image_sets:
             raise ValueError(
                 f"the method asks for the image set {role!r}, which the suite's data section does not name"
             )
-        return context.image_sets[role].load(self._texts).images
+        return context.image_sets[role]
 
     def run(self, model: Any, method: Method, seed: int, shard: Shard, context: RunContext) -> ShardResult:
         from harness.models.diffusion.loop import sample

@@ -42,6 +42,7 @@ class LoopStage:
     """The stage over the loop (protocol methods.method.Stage).
 
     load_images  name of an image set → (K, H, W, 3) uint8 of the model's size
+    facts        name of an image set → its digest and its size, so that a set whose latents are known is not loaded
     cache        content-addressed store of derived arrays, or None
     seed         of the calibration keys. One value for all cells, so that a scale is the same for every seed
     folder       key → folder for a memory-mapped set, or None: everything is held in memory
@@ -54,6 +55,7 @@ class LoopStage:
     prompts: tuple[str, ...]
     load_images: Callable[[str], NDArray[np.uint8]]
     micro_batch: int = 32
+    facts: Callable[[str], tuple[str, int]] | None = None
     cache: Cache | None = None
     group_size: int = 8
     seed: int = 0
@@ -102,14 +104,13 @@ class LoopStage:
         """(K, D) float32 on the model's device: the VAE's means for a named image set, scaled as the sampler's x0."""
         import torch
 
-        images = self._images(data)
-
         def make() -> Arrays:
-            latents = np.empty((len(images), math.prod(self.latent_shape)), dtype=np.float32)
-            self._encode(data, images, torch.from_numpy(latents))
+            latents = np.empty((count, math.prod(self.latent_shape)), dtype=np.float32)
+            self._encode(data, torch.from_numpy(latents))
             return {"latents": latents}
 
-        key = self._key("encode", content_of(images), list(images.shape))
+        digest, count = self._facts(data)
+        key = self._key("encode", digest, count)
         return torch.from_numpy(self._cached(key, make)["latents"]).to(self.model.device)
 
     def references(self, data: str) -> References:
@@ -117,21 +118,24 @@ class LoopStage:
 
         On the model's device when they take less than a quarter of its free memory; else the search streams them.
         """
-        images = self._images(data)
-        shape = (len(images), math.prod(self.latent_shape))
+        digest, count = self._facts(data)
+        shape = (count, math.prod(self.latent_shape))
         if self.folder is None or not self.model.fingerprint or 4 * math.prod(shape) <= MAPPED_ABOVE:
             return References.of(self.encode(data))
-        target = self.folder(self._key("references", content_of(images), list(images.shape)))
+        target = self.folder(self._key("references", digest, count))
         try:
             found = References.open(target)
         except (FileNotFoundError, ValueError):
-            found = References.write(target, shape, "float32", lambda rows: self._encode(data, images, rows))
+            found = References.write(target, shape, "float32", lambda rows: self._encode(data, rows))
         return found.to(self.model.device) if _fits(found, self.model.device) else found
 
-    def _encode(self, data: str, images: NDArray[np.uint8], rows: Tensor) -> None:
-        """Latents of images (K, H, W, 3) into rows (K, D)."""
+    def _encode(self, data: str, rows: Tensor) -> None:
+        """Latents of a named image set into rows (K, D). Raises ValueError when the set is not of the size it says."""
         import torch
 
+        images = self._images(data)
+        if len(images) != len(rows):
+            raise ValueError(f"image set {data!r} holds {len(images)} images where it says {len(rows)}")
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
 
         def call(items: list[int], kept: int) -> None:
@@ -173,9 +177,10 @@ class LoopStage:
         """(K, D) float32 on the model's device: a named image set through the network itself. Raises UnknownName."""
         import torch
 
-        images, features = self._images(data), self.features(name)
+        features = self.features(name)
 
         def make() -> Arrays:
+            images = self._images(data)
             pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
 
             def call(rows: list[int], kept: int) -> NDArray[np.float32]:
@@ -185,8 +190,15 @@ class LoopStage:
             with torch.no_grad():
                 return {"features": np.concatenate(MicroBatches(self.micro_batch).run(len(images), call))}
 
-        key = self._key("image_features", features.fingerprint, content_of(images), list(images.shape))
+        key = self._key("image_features", features.fingerprint, *self._facts(data))
         return torch.from_numpy(self._cached(key, make)["features"]).to(self.model.device)
+
+    def _facts(self, data: str) -> tuple[str, int]:
+        """What names a set's content, and its size; of a set that says neither, from its pixels."""
+        if self.facts is not None:
+            return self.facts(data)
+        images = self._images(data)
+        return content_of(images), len(images)
 
     def _images(self, data: str) -> NDArray[np.uint8]:
         images = self.load_images(data)

@@ -88,6 +88,31 @@ def test_the_cache_answers_the_second_time_and_knows_what_it_depends_on(toy: Any
     assert len(made) == 5
 
 
+def test_a_named_set_whose_latents_are_known_is_not_loaded_again(toy: Any) -> None:
+    loads: list[str] = []
+    kept: dict[str, Any] = {}
+
+    def load(name: str) -> Any:
+        loads.append(name)
+        return _images(4)
+
+    def cache(key: str, make: Callable[[], Any]) -> Any:
+        if key not in kept:
+            kept[key] = make()
+        return kept[key]
+
+    model = toy()
+    model.fingerprint = "f"
+    first = _stage(model, cache=cache, load_images=load, facts=lambda _: ("a" * 32, 4)).encode("protected")
+    again = _stage(model, cache=cache, load_images=load, facts=lambda _: ("a" * 32, 4)).encode("protected")
+    assert torch.equal(first, again)
+    assert loads == ["protected"]
+    _stage(model, cache=cache, load_images=load, facts=lambda _: ("b" * 32, 4)).encode("protected")
+    assert len(loads) == 2  # other content under the name
+    with pytest.raises(ValueError, match="holds 4 images where it says 5"):
+        _stage(model, load_images=load, facts=lambda _: ("c" * 32, 5)).encode("protected")
+
+
 def test_images_of_the_wrong_form_or_size_are_refused(toy: Any) -> None:
     with pytest.raises(ValueError, match="must be \\(K, H, W, 3\\) uint8, found float64"):
         _stage(toy(), load_images=lambda _: np.zeros((2, 4, 4, 3))).encode("protected")
