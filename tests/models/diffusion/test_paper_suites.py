@@ -47,7 +47,7 @@ def test_a_paper_suite_runs_on_a_tiny_pipeline_of_its_class(name: str, tmp_path:
     planned = plan(load_suite(name, settings))
     found = run_suite(planned, out=tmp_path / "run", store=tmp_path / "store", device="cpu", executor="inline")
     assert not found.failed
-    assert len(found.record["cells"]) == len(planned.cells) == 11
+    assert len(found.record["cells"]) == len(planned.cells) > 10
     stored = {c.label: found.store.cell(c.cell.address) for c in planned.cells}
     arrays: dict[str, Any] = {label: s.arrays("images", "latents") for label, s in stored.items() if s is not None}
     for label, made in arrays.items():
