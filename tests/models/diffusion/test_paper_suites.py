@@ -39,7 +39,6 @@ def test_there_is_one_suite_a_pipeline_and_all_are_shipped() -> None:
     assert set(SUITES) == {name for name in suite_names() if name.startswith("paper/")}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", list(SUITES))
 def test_a_paper_suite_runs_on_a_tiny_pipeline_of_its_class(name: str, tmp_path: Path) -> None:
     """In the suite's own precision. That each method acts on each architecture is test_architectures' matter."""
