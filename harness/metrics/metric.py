@@ -50,9 +50,10 @@ class CannotMeasure(ValueError):
 class Need:
     """One thing a metric asks for.
 
-    kind    images | features | predictions | expected (attribute classes a prompt states) | texts | …
+    kind    images | features | predictions | expected (attribute classes a prompt states) | texts | judged (what a judge
+            says of every item) | outputs (generated texts) | references (reference texts) | search (the cell's search)
     role    generated | reference | protected (a shield set) | heldout | source
-    name    extractor or classifier, "" where there is none
+    name    extractor, classifier or judge, "" where there is none
     """
 
     kind: str
@@ -99,7 +100,10 @@ class Evidence:
     targets      attribute → (P, K) float64, wanted shares per prompt (P prompts) of the open attributes
     confusion    classifier → attribute → (K, K) float64, P(predicted j | true i) on held-out labelled images, and its
                  counts per true class under the key attribute + ".n"
-    neighbour_reference  as features
+    judged       judge → array name → (N,) array: see harness/models/judges/judge.py
+    outputs      (N,) str, the generated texts
+    references   N tuples of reference texts
+    search       what a search did before the report: harness/methods/oracle.py says which arrays; {} without one
     digests      (role) → hash of the input, recorded with the score
     seed         suite seed for keyed resampling (purpose "stats")
     """
@@ -115,6 +119,10 @@ class Evidence:
     confusion: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
+    judged: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    outputs: Array | None = None
+    references: tuple[tuple[str, ...], ...] = ()
+    search: Mapping[str, Array] = field(default_factory=dict)
     seed: int = 0
 
 
