@@ -18,5 +18,6 @@ IMAGE_SETS: Registry[type[ImageSet]] = Registry(
         "npz": "harness.data.npz:ImageNpz",
         "parquet": "harness.data.parquet:ImageParquet",
         "hub": "harness.data.hub:HubImages",
+        "statistics": "harness.data.statistics:Statistics",
     },
 )

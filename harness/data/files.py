@@ -28,7 +28,7 @@ from harness.data.reader import Alpha, BadImages, Cmyk, Icc, Reader, SixteenBit
 from harness.options import nearest, option, params_of
 
 Label = int | str | None
-_PLAIN = re.compile(r"[\w.@/-]+")
+PLAIN = re.compile(r"[\w.@/-]+")
 
 
 class MissingData(FileNotFoundError):
@@ -68,7 +68,7 @@ class ImageFiles(ImageSet):
     licence: ClassVar[str] = "that of the user's files"
 
     def __post_init__(self) -> None:
-        if self.called and not _PLAIN.fullmatch(self.called):
+        if self.called and not PLAIN.fullmatch(self.called):
             raise ValueError(f"called: {self.called!r}: letters, digits, dots, dashes, slashes and @ only")
         if "{}" not in self.template:
             raise ValueError(f"template {self.template!r} has no {{}} for the name of the class")

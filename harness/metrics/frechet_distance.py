@@ -17,7 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.metrics.feature_moments import FeatureMoments
 from harness.metrics.feature_sets import Features, feature_needs, feature_sets, jackknifed
+from harness.metrics.inputs import moments_only
 from harness.metrics.metric import CannotMeasure, Direction, Evidence, Measurement, Metric, Need, ScoreStatus, metric
 from harness.options import option
 from harness.stats.units import Estimator
@@ -47,6 +49,11 @@ def moments(x: Features) -> Moments:
     if len(x) <= x.shape[1]:
         return Moments(mean, variance, centred)
     return Moments(mean, variance, covariance_root(centred.T @ centred))
+
+
+def moments_of_file(known: FeatureMoments) -> Moments:
+    """The same of a set of which a statistics file is all there is."""
+    return Moments(known.mean, float(np.trace(known.covariance)), covariance_root(known.covariance))
 
 
 def covariance_root(covariance: Features) -> Features:
@@ -170,9 +177,13 @@ class FrechetDistance(Metric):
         return feature_needs(self.space)
 
     def measure(self, evidence: Evidence) -> Measurement:
-        sets = feature_sets(evidence, self.space)
-        groups = sets.groups
-        full, left_out = leave_group_out(sets.generated, moments(sets.against()), groups.index, len(groups))
+        known = moments_only(evidence, self.space)
+        sets = feature_sets(evidence, self.space, reference=known is None)
+        if known is not None and len(known.mean) != sets.generated.shape[1]:
+            text = f"features have length {sets.generated.shape[1]}, those of the statistics file {len(known.mean)}"
+            raise CannotMeasure(ScoreStatus.PROTOCOL_MISMATCH, f"generated {text}")
+        groups, reference = sets.groups, moments(sets.against()) if known is None else moments_of_file(known)
+        full, left_out = leave_group_out(sets.generated, reference, groups.index, len(groups))
         units = groups.units(full, left_out)
         corrected = Measurement(float(units.value.mean()), len(sets.generated), units)
         return jackknifed(groups, full, left_out, jack=corrected)

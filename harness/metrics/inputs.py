@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.metrics.feature_moments import FeatureMoments
 from harness.metrics.metric import Array, CannotMeasure, Evidence, ScoreStatus
 
 Floats = NDArray[np.float64]
@@ -43,8 +44,11 @@ def images(evidence: Evidence, role: str = "generated") -> NDArray[np.uint8]:
 
 
 def features(evidence: Evidence, extractor: str, role: str = "generated") -> NDArray[Any]:
-    """(N, D) finite features. Raises CannotMeasure as `images` does."""
-    array = _present(evidence.features.get((role, extractor)), f"{role} features of {extractor!r}")
+    """(N, D) finite features. Raises CannotMeasure as `images` does, and undefined where only their moments are had."""
+    found = evidence.features.get((role, extractor))
+    if isinstance(found, FeatureMoments):
+        raise CannotMeasure(ScoreStatus.UNDEFINED, found.says(role))
+    array = _present(found, f"{role} features of {extractor!r}")
     if array.ndim != 2 or array.shape[1] == 0:
         raise CannotMeasure(
             ScoreStatus.PROTOCOL_MISMATCH, f"features of {extractor!r} ({role}) are {array.shape}, expected (N, D)"
@@ -56,13 +60,19 @@ def features(evidence: Evidence, extractor: str, role: str = "generated") -> NDA
 def long_features(evidence: Evidence, extractor: str, role: str = "generated") -> Rows:
     """Features by rows, which the scorer may compute only when asked for: (N, D), checked as they come."""
     rows: Rows | None = evidence.features.get((role, extractor))
-    if rows is None or isinstance(rows, np.ndarray):
+    if rows is None or isinstance(rows, np.ndarray | FeatureMoments):
         return features(evidence, extractor, role)
     if role == "generated" and len(rows) != len(evidence.items):
         raise CannotMeasure(
             ScoreStatus.PROTOCOL_MISMATCH, f"{len(rows)} features of {extractor!r} for {len(evidence.items)} items"
         )
     return rows
+
+
+def moments_only(evidence: Evidence, extractor: str, role: str = "reference") -> FeatureMoments | None:
+    """The moments of a set that is a statistics file; None for one whose features are there."""
+    found = evidence.features.get((role, extractor))
+    return found if isinstance(found, FeatureMoments) else None
 
 
 def prompt_texts(evidence: Evidence, extractor: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -92,7 +92,8 @@ class Evidence:
     """What the scorer brings: exactly what the metric's `needs` name, for one cell.
 
     images       role → (N, H, W, 3) uint8
-    features     (role, extractor) → (N, D) float32; of long rows (LPIPS) perhaps an object that computes them by rows
+    features     (role, extractor) → (N, D) float32; of long rows (LPIPS) perhaps an object that computes them by rows;
+                 FeatureMoments of a reference that is a statistics file
     texts        extractor → (P, D) float32, its embedding of each prompt
     cut          extractor → (P,) bool, prompts longer than its text tower reads
     predictions  classifier → attribute → (N, K) float32 probabilities, generated items

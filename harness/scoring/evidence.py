@@ -18,9 +18,11 @@ from harness.data.files import digest_of as pixels_digest
 from harness.data.files import duplicate_rate
 from harness.data.image_set import ImageSet
 from harness.data.reader import kinds_of
+from harness.data.statistics import Statistics
 from harness.engine.cell import digest_of
 from harness.engine.external import containers, mixes
 from harness.engine.store import Store
+from harness.metrics.feature_moments import FeatureMoments
 from harness.metrics.metric import CannotMeasure, Evidence, Items, Need, ScoreStatus
 from harness.models.determinism import full_precision
 from harness.scoring.extractors import BATCH, Network, batch_of, confusion, find, one_pass
@@ -92,6 +94,8 @@ class Source:
                 continue  # an optional role (held-out data): the metric does without
             if need.kind == "images":
                 images[need.role] = arrays["images"] if need.role == "generated" else self._images(need.role)
+            elif need.kind == "features" and (known := self._moments(need)) is not None:
+                features[need.role, need.name] = known
             elif need.kind == "features":
                 long = self._long(need, arrays)
                 features[need.role, need.name] = self._features(need, arrays, content) if long is None else long
@@ -154,7 +158,19 @@ class Source:
         rate = known["duplicates"]
         return None if rate is None else float(rate)
 
+    def _moments(self, need: Need) -> FeatureMoments | None:
+        """The moments in a statistics file; raises CannotMeasure where they are of another network (metrics.md T15)."""
+        if not isinstance(found := self.sets.get(need.role), Statistics):
+            return None
+        digest = self.model if need.name == LATENT else find(need.kind, need.name).digest
+        if not found.stated.of(need.name, digest):
+            text = f"the {need.role} statistics are of {found.stated.title}, the metric reads {need.name}@{digest[:8]}"
+            raise CannotMeasure(ScoreStatus.PROTOCOL_MISMATCH, text)
+        return found.stated.moments
+
     def _images(self, role: str) -> NDArray[np.uint8]:
+        if isinstance(found := self.sets[role], Statistics):
+            raise CannotMeasure(ScoreStatus.UNDEFINED, found.stated.moments.says(role))
         if role not in self._loaded:
             self._loaded[role] = self.sets[role].load(self.task.texts()).images
         return self._loaded[role]
