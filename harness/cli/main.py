@@ -9,7 +9,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from harness.cli import describe, doctor, export, plan, report, run, schema, score, status, store, validate, zoo
+from harness.cli import (
+    describe,
+    doctor,
+    export,
+    plan,
+    report,
+    run,
+    schema,
+    score,
+    statistics,
+    status,
+    store,
+    validate,
+    zoo,
+)
 from harness.cli import list as listing
 from harness.cli.output import BAD_INPUT, FAILED, INTERRUPTED, BadInput
 
@@ -95,6 +109,7 @@ app.command("status", rich_help_panel=_RUNNING)(status.status)
 app.command("report", rich_help_panel=_RUNNING)(report.report)
 app.command("score", rich_help_panel=_RUNNING)(score.score)
 app.command("export", rich_help_panel=_RUNNING)(export.export)
+app.command("statistics", rich_help_panel=_RUNNING)(statistics.statistics)
 app.command("list", rich_help_panel=_LOOKING)(listing.list_names)
 app.command("describe", rich_help_panel=_LOOKING)(describe.describe)
 app.command("schema", rich_help_panel=_LOOKING)(schema.schema)

@@ -158,6 +158,10 @@ class Source:
         rate = known["duplicates"]
         return None if rate is None else float(rate)
 
+    def rows(self, role: str, name: str) -> NDArray[np.float32]:
+        """(N, D) features of a whole data set. Raises CannotMeasure for one that is a statistics file."""
+        return self._features(Need("features", role, name), {}, "")
+
     def _moments(self, need: Need) -> FeatureMoments | None:
         """The moments in a statistics file; raises CannotMeasure where they are of another network (metrics.md T15)."""
         if not isinstance(found := self.sets.get(need.role), Statistics):

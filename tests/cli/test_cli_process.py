@@ -42,6 +42,7 @@ def test_help_names_every_verb_and_a_beginning() -> None:
         "status",
         "report",
         "export",
+        "statistics",
         "list",
         "describe",
         "schema",
