@@ -143,12 +143,14 @@ def run_suite(
     device: str = "auto",
     workers: int = 0,
     micro_batch: int | None = None,
+    at_once: int = 1,
     command: Sequence[str] = (),
     executor: Literal["process", "inline"] = "process",
     on_event: Callable[[Any], None] | None = None,
 ) -> Run:
     """Execute what is not yet in the store, score it, write the run directory and its report.
 
+    at_once   evaluations of a search at the same time, in each worker; changes no result
     executor  process: one spawned worker a device; inline: in this process, for tests and debugging
     on_event  called with the engine's events and with `Scoring` events
     Raises KeyboardInterrupt after Ctrl-C, the store left resumable.
@@ -166,6 +168,7 @@ def run_suite(
         device=device,
         workers=workers,
         micro_batch=micro_batch or MICRO_BATCH,
+        at_once=at_once,
         executor=executor,
         on_event=notify,
         command=command,

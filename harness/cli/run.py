@@ -26,6 +26,9 @@ def run(
         int | None,
         typer.Option("--micro-batch", metavar="N", min=1, help="Items a network call at most; changes no draw."),
     ] = None,
+    at_once: Annotated[
+        int, typer.Option("--at-once", metavar="N", min=1, help="Evaluations of a search together; changes no result.")
+    ] = 1,
     set_: Settings = None,
     only: Only = None,
     as_json: Json = False,
@@ -57,6 +60,7 @@ def run(
                 device=device,
                 workers=workers,
                 micro_batch=micro_batch,
+                at_once=at_once,
                 on_event=notify,
             )
     except KeyboardInterrupt:

@@ -86,6 +86,7 @@ def execute(
     workers: int = 0,
     micro_batch: int = MICRO_BATCH,
     threads: int | None = None,
+    at_once: int = 1,
     executor: Literal["process", "inline"] | Executor = "process",
     on_event: Callable[[Event], None] | None = None,
     time_limit_s: float | None = None,
@@ -97,6 +98,7 @@ def execute(
 
     device          auto | cpu | cuda | cuda:N;  workers  processes, 0: one a device
     micro_batch     items a network call, at most;  threads  of torch in each worker, None: cores by workers
+    at_once         evaluations of a search at the same time, in each worker
     time_limit_s    of one cell
     failure_budget  share of cells that may fail before the rest is not begun (never below LEAST_FAILURES cells)
     Raises NoSuchDevice.
@@ -111,7 +113,7 @@ def execute(
     if missing:
         places = slots(device, workers)
         running, execution = _executor(executor, places, micro_batch, threads)
-        execution = replace(execution, command=_command(command), heartbeat_s=heartbeat_s)
+        execution = replace(execution, command=_command(command), heartbeat_s=heartbeat_s, at_once=at_once)
         driving = _Driving(
             store=store,
             cells=cells,

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.engine.cell import FORMAT, Cell
 
-SEEN_KINDS = "ubi"  # numpy kinds of arrays that are what a reader sees: images, tokens
+SEEN_KINDS = "ubiU"  # numpy kinds of arrays that are what a reader sees: images, sound, tokens, texts
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class Execution:
     executor     name of what runs it, for the record
     command      the user's command line, paths cut
     heartbeat_s  period of the lease's counter
+    at_once      evaluations of a search at the same time
     outside      parameters that are not identity (paths), by component: task, model, method, data ROLE
     """
 
@@ -37,6 +38,7 @@ class Execution:
     executor: str = "by hand"
     command: tuple[str, ...] = ()
     heartbeat_s: float = PERIOD_S
+    at_once: int = 1
     outside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

@@ -5,6 +5,7 @@
     cells/ab/<address>/failure.json         status of a cell that ended otherwise, with failure.txt, its traceback
     conflict/ab/<address>/…                 second content of one address: kept aside, the cell is `nondeterministic`
     features/cd/<key>.npz                   derived arrays;  scores/cd/<key>.json  scores
+    evaluations/cd/<key>.npz                what a search was told of a candidate;  searches/ab/<address>.npz  its trace
     references/cd/<key>.d/                  memory-mapped sets (data/references.py)
     specs/<address>-<digest>.json           what workers were given;  leases/<address>  who works on what
 
@@ -305,6 +306,17 @@ class Store:
         arrays = {k: np.asarray(v) for k, v in compute().items()}
         write_bytes(path, pack(arrays))
         return arrays
+
+    def put_search(self, address: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep what the search of a cell did. Raises OSError."""
+        write_bytes(self._at("searches", address, "npz"), pack(dict(arrays)))
+
+    def search(self, address: str) -> Arrays:
+        """What the search of a cell did; {} for a cell without one. Raises Damaged."""
+        try:
+            return unpack(self._at("searches", address, "npz").read_bytes())
+        except FileNotFoundError:
+            return {}
 
     def mapped(self, key: str) -> Path:
         """A folder for memory-mapped arrays under a key that names all they depend on; the writer marks it finished."""

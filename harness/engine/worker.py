@@ -20,19 +20,19 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.engine import components, memory, provenance
 from harness.engine.backoff import free, is_out_of_memory, with_backoff
-from harness.engine.cell import Cell, Part, canonical
+from harness.engine.cell import Cell, Part, canonical, digest_of
 from harness.engine.leases import Leases
 from harness.engine.manifest import Manifest, ShardRecord
 from harness.engine.messages import Message, Sink, Word, ignore
 from harness.engine.spec import BadSpec, Execution, Spec
 from harness.engine.status import CellStatus, State
 from harness.engine.store import Store
-from harness.methods.method import Method
 from harness.tasks.task import RunContext, Shard, Task
 
 QUIET_S = 0.2  # between two messages about progress
@@ -146,6 +146,7 @@ def _execute(
     progress.say(Word.STARTED)
     seconds = {}
     charged: Counter[str] = Counter()
+    spent: Counter[str] = Counter()
     if len(there) < len(shards):
         clock = time.perf_counter()
         model = workshop.open(cell.model, execution)
@@ -158,6 +159,11 @@ def _execute(
             image_sets=components.image_sets_of(cell, execution.outside),
             cache=store.derived,
             folder=store.mapped,
+            scope=digest_of({k: v for k, v in cell.spec().items() if k not in ("method", "seed")}),
+            evaluated=partial(store.derived, kind="evaluations"),
+            record=partial(store.put_search, cell.address),
+            spend=lambda stage, seconds_: spent.update({stage: seconds_}),
+            at_once=execution.at_once,
         )
         clock = time.perf_counter()
         prepared = task.prepare(model, method, cell.seed, context)
@@ -168,6 +174,7 @@ def _execute(
                     raise Stopped
                 there[shard.index], context = _shard(cell, store, task, model, prepared, shard, context)
                 progress.finish(len(shard))
+    seconds |= spent
     executed = {
         "executor": execution.executor,
         "device": execution.device,
@@ -189,7 +196,7 @@ def _usable(records: Mapping[int, ShardRecord], shards: Sequence[Shard]) -> dict
 
 
 def _shard(
-    cell: Cell, store: Store, task: Task, model: Any, method: Method, shard: Shard, context: RunContext
+    cell: Cell, store: Store, task: Task, model: Any, method: Any, shard: Shard, context: RunContext
 ) -> tuple[ShardRecord, RunContext]:
     """Execute and write one shard; the context has the micro-batch that fitted, for the shards after it."""
     clock = time.perf_counter()
@@ -209,6 +216,7 @@ class _Progress:
     emit: Sink
     within: float = 0.0
     said: float = 0.0
+    shown: float = 0.0
 
     def advance(self, items: float) -> None:
         """Items of the shard in flight that are finished so far, fractions for those worked on."""
@@ -222,7 +230,8 @@ class _Progress:
 
     def say(self, word: Word) -> None:
         self.said = time.monotonic()
-        self.emit(Message(word, self.address, min(self.finished + self.within, self.total), self.total))
+        self.shown = max(self.shown, min(self.finished + self.within, self.total))  # a search counts before any shard
+        self.emit(Message(word, self.address, self.shown, self.total))
 
 
 # --- the process ------------------------------------------------------------------------------------------------------

@@ -25,5 +25,7 @@ METHODS: Registry[type[Method]] = Registry(
         "interval_guidance": "harness.methods.diversity.interval_guidance:IntervalGuidance",
         "particle_guidance": "harness.methods.diversity.particle_guidance:ParticleGuidance",
         "sparke": "harness.methods.diversity.sparke:Sparke",
+        "untouched": "harness.methods.retrofitting.untouched:Untouched",
+        "afterlearner": "harness.methods.retrofitting.afterlearner:AfterLearner",
     },
 )

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, TypeVar
 
+from harness.methods.oracle import LatentOracle, Oracle, Refined, Trace
 from harness.models.diffusion.hooks import Condition, Couples, Group, Hooks, Stage, Step
+from harness.models.parameterisations import Parameterisation
 
 __all__ = [
     "Condition",
@@ -86,17 +88,42 @@ class Edit(Method):
 
     @abstractmethod
     def edit(self, model: Any, data: Any, seed: int) -> Any:
-        """The edited model; the given one is left untouched. `data` is what the task hands out for the tune split."""
+        """The edited model; the given one is left untouched. `data` is what the task hands out for the tune split.
+
+        Retrofitting tasks hand out `Examples` (harness/tasks/retrofitting.py).
+        """
 
 
 class Search(Method):
-    """Black-box search over parameters or latents within a budget of evaluations."""
+    """Black-box search over parameters or latents within a budget of evaluations (harness/methods/oracle.py).
+
+    Offline (the default) one point serves all inputs and is chosen on the tune items; online every input has its own.
+    A method implements the side that its parameters ask for.
+    """
 
     kind = Kind.SEARCH
 
-    @abstractmethod
-    def search(self, space: Any, oracle: Callable[[Any], float], budget: int, seed: int) -> Any:
-        """The point chosen in `space`; `oracle` scores a point on the tune split and counts its calls."""
+    @property
+    def online(self) -> bool:
+        """Whether every input is searched by itself."""
+        return False
+
+    @property
+    def evaluations(self) -> int:
+        """How often it asks its oracle: an item each when online. The identity counts."""
+        return 1
+
+    def space(self) -> Parameterisation:
+        """What is moved. Offline."""
+        raise TypeError(f"method {self.name!r} with these parameters moves no parameters of a model")
+
+    def search(self, oracle: Oracle, seed: int) -> Trace:
+        """The search on the tune items; the identity is its first point. Offline."""
+        raise TypeError(f"method {self.name!r} with these parameters does not search parameters of a model: {oracle}")
+
+    def refine(self, oracle: LatentOracle, seed: int) -> Refined:
+        """Other latents for every item; where it starts is its first proposal. Online."""
+        raise TypeError(f"method {self.name!r} with these parameters does not search latents: {oracle}")
 
 
 class Transform(Method):

@@ -71,5 +71,6 @@ METRICS: Registry[type[Metric]] = Registry(
         "color.palette_entropy": "harness.metrics.color_difference:PaletteEntropy",
         "color.name_vendi": "harness.metrics.color_difference:NameVendi",
         "color.hue": "harness.metrics.color_hue:HueDiversity",
+        "search.gap": "harness.metrics.search_account:SearchGap",
     },
 )

@@ -50,8 +50,8 @@ class CannotMeasure(ValueError):
 class Need:
     """One thing a metric asks for.
 
-    kind    images | features | predictions | expected (attribute classes a prompt states) | texts | judged (what a judge
-            says of every item) | outputs (generated texts) | references (reference texts) | search (the cell's search)
+    kind    images | features | predictions | expected (attribute classes a prompt states) | texts | judged (what a
+            judge says of every item) | outputs (generated texts) | references (their references) | search (the cell's)
     role    generated | reference | protected (a shield set) | heldout | source
     name    extractor, classifier or judge, "" where there is none
     """

@@ -24,6 +24,7 @@ from harness.engine.external import containers, mixes
 from harness.engine.store import Store
 from harness.metrics.feature_moments import FeatureMoments
 from harness.metrics.metric import CannotMeasure, Evidence, Items, Need, ScoreStatus
+from harness.models import judges
 from harness.models.determinism import full_precision
 from harness.scoring.extractors import BATCH, Network, batch_of, confusion, find, one_pass
 from harness.scoring.long_rows import LongRows
@@ -89,6 +90,7 @@ class Source:
         images: dict[str, NDArray[Any]] = {}
         predictions: dict[str, dict[str, NDArray[Any]]] = {}
         texts: dict[str, dict[str, NDArray[Any]]] = {}
+        judged: dict[str, Mapping[str, NDArray[Any]]] = {}
         for need in sorted(wanted, key=str):
             if need.role != "generated" and need.role not in self.sets:
                 continue  # an optional role (held-out data): the metric does without
@@ -103,6 +105,9 @@ class Source:
                 texts[need.name] = self._embedded(need.name)
             elif need.kind == "predictions":
                 predictions[need.name] = self._generated(need, arrays, content)
+            elif need.kind == "judged":
+                judged[need.name] = self._judged(need.name, arrays, content)
+        kinds = {n.kind for n in wanted}
         worlds = {n.name for n in wanted if n.kind in ("expected", "targets", "predictions")}
         truth = [self._truth(world) for world in sorted(worlds)]
         return Evidence(
@@ -117,6 +122,10 @@ class Source:
             confusion={n.name: confusion(n.name) for n in wanted if n.kind == "predictions"},
             classes={k: v for t in truth for k, v in t["classes"].items()},
             digests={"generated": content, **self.digests(wanted)},
+            judged=judged,
+            outputs=arrays.get("texts") if "outputs" in kinds else None,
+            references=self.task.references() if "references" in kinds else (),
+            search=self._search(address, arrays) if "search" in kinds else {},
             seed=self.seed,
         )
 
@@ -243,6 +252,24 @@ class Source:
 
         key = digest_of({"images": content, "extractor": extractor.name, "weights": extractor.digest})
         return self.store.derived(key, compute)
+
+    def _judged(self, name: str, arrays: Mapping[str, NDArray[Any]], content: str) -> Mapping[str, NDArray[Any]]:
+        """What a judge says of every item, stored by the artifacts, the judge and what the task knows of the items."""
+        judge = judges.find(name)
+        if lacking := [r for r in judge.reads if r not in arrays]:
+            raise CannotMeasure(ScoreStatus.UNDEFINED, f"judge {name!r} reads {lacking[0]}, which this cell has not")
+        if absent := judge.missing():
+            raise CannotMeasure(ScoreStatus.FAILED, str(absent[0]))
+        key = digest_of({"judged": content, "judge": judges.identity(judge), "inputs": self.task.content()})
+        read = {r: arrays[r] for r in (*judge.reads, *(["lengths"] if "audio" in judge.reads else []))}
+        return self.store.derived(
+            key, lambda: judges.opened(name, self.device)(read, self.task.facts()), kind="judgements"
+        )
+
+    def _search(self, address: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The trace of a cell's search, with what the tune judge says of the report items."""
+        own = {k: arrays[k] for k in ("tune_loss", "best") if k in arrays}
+        return {**self.store.search(address), **own}
 
     def _embedded(self, name: str) -> dict[str, NDArray[Any]]:
         """The prompts through a network's text tower: features (P, D), cut (P,)."""

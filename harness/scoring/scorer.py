@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.engine.cell import digest_of
 from harness.metrics.metric import CannotMeasure, Evidence, Measurement, Metric, ScoreStatus
+from harness.models import judges
 from harness.scoring.evidence import LATENT, Source
 from harness.scoring.extractors import find
 from harness.stats.units import UnitKind, Units
@@ -54,6 +55,10 @@ class Scorer:
                 fields.update(() if found is None else found.protocol)
             if need.kind in ("images", "features", "predictions"):
                 fields["reader"] = READER
+            if need.kind == "judged":
+                fields[need.name] = judges.identity(judges.find(need.name))[:8]
+            if need.kind in ("judged", "references", "search"):
+                fields["inputs"] = digest_of(dict(task.content()))[:8]
             if need.role in sets:
                 size, digest = sets[need.role].size(task.texts()), sets[need.role].digest(task.texts())
                 fields[need.role] = f"{sets[need.role].title}:{size}:{digest[:8]}"

@@ -161,6 +161,19 @@ class _Checker:
             self.add(("task", *named[:1]), f"unknown {error.kind} {error.name!r}", error.suggestions)
         except (ValueError, OSError) as error:
             self.add(("task",), f"task {task.name!r}: {error}")
+        if name := getattr(task, "judge", ""):
+            self._judge(name, ("task", "judge"), f"task {task.name!r}")
+
+    def _judge(self, name: str, path: Path, what: str) -> None:
+        """A judge that is named exists and its options are right; its weights are looked for when it is asked."""
+        from harness.models import judges
+
+        try:
+            judges.find(name)
+        except UnknownName as error:
+            self.add(path, f"{what}: unknown judge {name!r}", error.suggestions)
+        except (ValueError, BrokenEntry) as error:
+            self.add(path, f"{what}: judge {name!r}: {error}")
 
     # --- rows ---------------------------------------------------------------------------------------------------------
 
@@ -240,6 +253,8 @@ class _Checker:
 
     def _fed(self, metric: Metric, path: Path, task: Any, image_sets: Mapping[str, Any]) -> None:
         for need in metric.needs():
+            if need.kind == "judged":
+                self._judge(need.name, self._name_path(path), f"metric {metric.name!r}")
             if task is not None and (reason := _unfed(need, task, image_sets)):
                 self.add(self._name_path(path), f"metric {metric.name!r} {reason}")
 

@@ -8,5 +8,10 @@ from harness.tasks.task import Task
 TASKS: Registry[type[Task]] = Registry(
     kind="task",
     base=lambda: Task,
-    entries={"text_to_image": "harness.tasks.text_to_image:TextToImage"},
+    entries={
+        "text_to_image": "harness.tasks.text_to_image:TextToImage",
+        "image_generation": "harness.tasks.image_generation:ImageGeneration",
+        "code_translation": "harness.tasks.code_translation:CodeTranslation",
+        "speech_resynthesis": "harness.tasks.speech_resynthesis:SpeechResynthesis",
+    },
 )

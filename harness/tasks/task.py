@@ -7,7 +7,7 @@ ask of it. It knows how to run one shard with a loaded model and a method; it kn
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -75,6 +75,11 @@ class RunContext:
     charge       called with a kind of call and a count, for work outside of shards (pilots that set a scale)
     cache        a folder for derived arrays (encoded shields), content-addressed by the caller
     folder       key → folder for memory-mapped sets too large for that
+    scope        names everything of the cell but its method and seed: task, model, data, libraries
+    evaluated    as `cache`, for what a search was told: by (scope, candidate, data), so that no run pays twice
+    record       keeps what a search did (harness/methods/oracle.py) beside the cell
+    spend        called with a stage and seconds, for work that an earlier run has done
+    at_once      evaluations of a search at the same time; changes no result
     """
 
     device: str
@@ -84,6 +89,11 @@ class RunContext:
     image_sets: Mapping[str, ImageSet] = field(default_factory=dict)
     cache: Callable[[str, Callable[[], dict[str, NDArray[Any]]]], dict[str, NDArray[Any]]] | None = None
     folder: Callable[[str], Path] | None = None
+    scope: str = ""
+    evaluated: Callable[[str, Callable[[], dict[str, NDArray[Any]]]], dict[str, NDArray[Any]]] | None = None
+    record: Callable[[Mapping[str, NDArray[Any]]], None] = lambda _: None
+    spend: Callable[[str, float], None] = lambda *_: None
+    at_once: int = 1
 
 
 class Task(ABC):
@@ -115,14 +125,22 @@ class Task(ABC):
         """Hashes of the inputs, as they enter a cell's address."""
         return {}
 
+    def facts(self) -> Sequence[Mapping[str, Any]]:
+        """What is known of every item, in storage order, for judges: references, tests, stated attributes."""
+        return tuple({} for _ in range(len(self.items())))
+
+    def references(self) -> tuple[tuple[str, ...], ...]:
+        """Reference texts of every item, in storage order."""
+        raise ValueError(f"task {self.name!r} has no reference texts")
+
     @abstractmethod
     def feeds(self) -> frozenset[tuple[str, str]]:
         """The (kind, role) pairs of evidence that it can supply to metrics; the suite adds roles of data sets."""
 
     @abstractmethod
-    def prepare(self, model: Any, method: Method, seed: int, context: RunContext) -> Method:
-        """The method with every scale fixed for this model and these inputs; called once a cell."""
+    def prepare(self, model: Any, method: Method, seed: int, context: RunContext) -> Any:
+        """What `run` takes: the method with every scale fixed for this model and these inputs; called once a cell."""
 
     @abstractmethod
-    def run(self, model: Any, method: Method, seed: int, shard: Shard, context: RunContext) -> ShardResult:
+    def run(self, model: Any, method: Any, seed: int, shard: Shard, context: RunContext) -> ShardResult:
         """One shard. `model` is what the model adapter's `open` returned; `method` came from `prepare`."""

@@ -115,7 +115,7 @@ class TextToImage(Task):
             )
         return context.image_sets[role]
 
-    def run(self, model: Any, method: Method, seed: int, shard: Shard, context: RunContext) -> ShardResult:
+    def run(self, model: Any, method: Any, seed: int, shard: Shard, context: RunContext) -> ShardResult:
         from harness.models.diffusion.loop import sample
 
         assert isinstance(method, Sampling)

@@ -7,7 +7,7 @@ from harness.models.parameterisations.channel_gains import ChannelGains
 from harness.models.parameterisations.decoding import Decoding
 from harness.models.parameterisations.knob import Knob
 from harness.models.parameterisations.logit_bias import LogitBias
-from harness.models.parameterisations.parameterisation import Parameterisation, Point, Session
+from harness.models.parameterisations.parameterisation import Nothing, Parameterisation, Point, Session
 from harness.models.parameterisations.rank_one import RankOne
 
 PARAMETERISATIONS: dict[str, type[Parameterisation]] = {
@@ -21,6 +21,7 @@ __all__ = [
     "Decoding",
     "Knob",
     "LogitBias",
+    "Nothing",
     "Parameterisation",
     "Point",
     "RankOne",

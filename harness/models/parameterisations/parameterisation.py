@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
@@ -66,6 +67,20 @@ class Parameterisation(ABC):
         if not np.isfinite(point).all():
             raise ValueError(f"{self.name}: the point has numbers that are not finite")
         return self.settled(session, point)
+
+
+@dataclass(frozen=True)
+class Nothing(Parameterisation):
+    """No coordinates: the untouched model."""
+
+    name = "nothing"
+
+    def size(self, session: Session) -> int:  # noqa: ARG002
+        return 0
+
+    def applied(self, session: Session, point: Point) -> AbstractContextManager[None]:
+        self.check(session, point)
+        return nullcontext()
 
 
 def find(named: Mapping[str, Any], name: str | None, what: str) -> Any:
