@@ -24,9 +24,7 @@ RANKED = ("CMA", "DE", "PSO", "TBPSA", "ES", "DiagonalCMA", "LhsDE", "TwoPointsD
 
 def known() -> tuple[str, ...]:
     """All names, sorted."""
-    import nevergrad
-
-    return tuple(sorted(nevergrad.optimizers.registry))
+    return tuple(sorted(_library().optimizers.registry))
 
 
 def learns(name: str) -> Learns:
@@ -43,13 +41,21 @@ def learns(name: str) -> Learns:
     return Learns.VALUES
 
 
+def _library() -> Any:
+    """nevergrad, mended: its meta-model calls float() on one-element arrays, which numpy 2.4 refuses (NGOpt dies)."""
+    import nevergrad
+    from nevergrad.optimization import metamodel
+
+    metamodel.float = lambda value: np.asarray(value).item()
+    return nevergrad
+
+
 class Optimiser:
     """One run: ask for points in generations, tell their losses in the order of the asks."""
 
     def __init__(self, name: str, dimension: int, horizon: int, parallel: int, key: tuple[int, int | str]) -> None:
         """key: (seed, what the draws are for). Raises ValueError for an unknown name."""
-        import nevergrad
-
+        nevergrad = _library()
         if name not in nevergrad.optimizers.registry:
             from harness.options import nearest
 
