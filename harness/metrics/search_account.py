@@ -93,12 +93,17 @@ def _means(tune: Floats) -> Units:
 def gap_units(tune: Floats, report: Floats, keys: NDArray[np.str_], clusters: NDArray[np.str_]) -> Units:
     """Items whose mean is mean(report) - mean(tune) and whose spread is that of the difference of two samples.
 
-    Linearised: gap + (N / n_r) (r - mean r) for report items, gap - (N / n_t) (t - mean t) for tune items, where
-    N = n_r + n_t.
+    gap + c_r (r - mean r) for report items, gap - c_t (t - mean t) for tune items, c = sqrt(N (N - 1) / (n (n - 1))) with
+    N = n_r + n_t: the variance of the mean of all is s_r² / n_r + s_t² / n_t exactly, with n - 1 in each.
     """
     total, gap = len(tune) + len(report), report.mean() - tune.mean()
-    ours = gap + total / len(report) * (report - report.mean())
-    theirs = gap - total / len(tune) * (tune - tune.mean())
+
+    def spread(values: Floats) -> Floats:
+        degrees = len(values) * max(1, len(values) - 1)
+        scaled: Floats = np.sqrt(total * (total - 1) / degrees) * (values - values.mean())
+        return scaled
+
+    ours, theirs = gap + spread(report), gap - spread(tune)
     names = np.array([f"tune/{i:04d}" for i in range(len(tune))])
     return Units(
         UnitKind.ITEMS,

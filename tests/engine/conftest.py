@@ -13,25 +13,32 @@ import pytest
 from harness.engine import components
 from harness.engine.cell import Cell, Part, PlannedCell
 from harness.engine.store import Store
+from harness.models.judges import JUDGES
 
 ENTRY_POINTS = """
 [harness.tasks]
 toy_task = toys:ToyTask
+toy_retrofit = retrofit_toys:ToyRetrofit
 [harness.models]
 toy_model = toys:ToyModel
+toy_session = retrofit_toys:ToySession
 [harness.methods]
 toy_nothing = toys:Nothing
 push = toys:Push
 asleep = toys:Asleep
 broken = toys:Broken
 hungry = toys:Hungry
+toy_edit = retrofit_toys:ToyEdit
+[harness.judges]
+toy-judge = retrofit_toys:ToyJudge
 """
 
 
 @pytest.fixture(scope="package", autouse=True)
 def toys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("plugin")
-    shutil.copy(Path(__file__).with_name("toys.py"), folder)
+    for name in ("toys.py", "retrofit_toys.py"):
+        shutil.copy(Path(__file__).with_name(name), folder)
     info = folder / "harness_toys-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: harness-toys\nVersion: 1.0\n")
@@ -44,7 +51,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def _forget() -> None:
-    for registry in components.REGISTRIES.values():
+    for registry in (*components.REGISTRIES.values(), JUDGES):
         registry.__dict__.pop("_plugins", None)
     components.source_file.cache_clear()
 
