@@ -93,8 +93,8 @@ def _means(tune: Floats) -> Units:
 def gap_units(tune: Floats, report: Floats, keys: NDArray[np.str_], clusters: NDArray[np.str_]) -> Units:
     """Items whose mean is mean(report) - mean(tune) and whose spread is that of the difference of two samples.
 
-    gap + c_r (r - mean r) for report items, gap - c_t (t - mean t) for tune items, c = sqrt(N (N - 1) / (n (n - 1))) with
-    N = n_r + n_t: the variance of the mean of all is s_r² / n_r + s_t² / n_t exactly, with n - 1 in each.
+    gap + c_r (r - mean r) for report items, gap - c_t (t - mean t) for tune items, c = sqrt(N (N - 1) / (n (n - 1)))
+    with N = n_r + n_t: the variance of the mean of all is s_r² / n_r + s_t² / n_t exactly, with n - 1 in each.
     """
     total, gap = len(tune) + len(report), report.mean() - tune.mean()
 
