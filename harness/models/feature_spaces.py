@@ -62,8 +62,8 @@ def resized(levels: Tensor, rule: Resize) -> Tensor:
     kernel, antialias = "bicubic" if "bicubic" in rule.rule else "bilinear", rule.rule.endswith("-aa")
     made = torch.nn.functional.interpolate(levels, size=size, mode=kernel, antialias=antialias, align_corners=False)
     if rule.crop:
-        top, left = ((side - rule.size) // 2 for side in made.shape[2:])
-        made = made[:, :, top : top + rule.size, left : left + rule.size]
+        top, left = ((side - rule.middle) // 2 for side in made.shape[2:])
+        made = made[:, :, top : top + rule.middle, left : left + rule.middle]
     return made.clamp(0.0, 255.0)
 
 

@@ -3,7 +3,8 @@
 SSCD: shortest side 288 by Pillow's bilinear on bytes, levels / 255, ImageNet mean and deviation; 512 numbers of unit
 length. Its authors count DISC pairs with a cosine above .75 as copies (90 % precision).
 A user's own: HARNESS_WEIGHTS/NAME.embedding.yaml with the keys of `OwnEmbedding`, and the file it names beside it. A
-TorchScript file is a program: declare only one that you trust.
+TorchScript file is a program: declare only one that you trust. With the key `checkpoint` it declares a network of
+transformers instead (harness/models/extractors/checkpoint.py).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.metrics.embeddings import SUFFIX, own_names, weights_folder
+from harness.models.extractors.checkpoint import OwnCheckpoint
 from harness.models.extractors.declaration import Declaration, Forward
 from harness.models.extractors.places import PublishedFile
 from harness.models.extractors.resize import Resize, Rule
@@ -80,8 +82,9 @@ def own_embeddings() -> Iterator[Declaration]:
     for name in own_names():
         path = weights_folder() / f"{name}{SUFFIX}"
         try:
-            yield build(OwnEmbedding, yaml.safe_load(path.read_text(encoding="utf-8")) or {}).declared(name)
-        except (ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+            stated = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            yield build(OwnCheckpoint if "checkpoint" in stated else OwnEmbedding, stated).declared(name)
+        except (ValueError, TypeError, AttributeError, OSError, yaml.YAMLError) as error:
             raise ValueError(f"{path}: {error}") from error
 
 

@@ -100,6 +100,7 @@ class HubFolder(Weights):
     name: str
     repo: str
     needs: tuple[str, ...] = ("config.json",)
+    revision: str = "main"
 
     def folder(self) -> Path | None:
         """Where the files are; None when a needed one is in neither place."""
@@ -108,7 +109,7 @@ class HubFolder(Weights):
     def _cached(self) -> Path | None:
         from huggingface_hub import try_to_load_from_cache
 
-        found = try_to_load_from_cache(self.repo, "config.json")
+        found = try_to_load_from_cache(self.repo, "config.json", revision=self.revision)
         return Path(found).parent if isinstance(found, str) else None
 
     def _complete(self, folder: Path) -> bool:
@@ -129,7 +130,8 @@ class HubFolder(Weights):
             return None
         cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HF_HOME") or "~/.cache/huggingface"
         looked = (str(weights_folder() / self.name), f"hub cache {cache} ({self.repo})")
-        return Missing(f"checkpoint {self.repo}", looked, f"hf download {self.repo}", instead)
+        revision = "" if self.revision == "main" else f" --revision {self.revision}"
+        return Missing(f"checkpoint {self.repo}", looked, f"hf download {self.repo}{revision}", instead)
 
     def hashes(self) -> dict[str, str]:
         return {name: sha256(path) for name, path in (self.files() or {}).items()} or {self.repo: ABSENT}

@@ -26,18 +26,25 @@ class Resize:
 
     rule  see `RULES`; none leaves the size alone
     size  px of the output side;  edge  square: both sides are stretched to it; shortest: the shorter side gets it;
-    crop  cut the middle square of that side out after `shortest`
+    crop  cut the middle square out afterwards;  window  its side where that is not `size`
     """
 
     rule: Rule
     size: int = 0
     edge: Literal["square", "shortest"] = "square"
     crop: bool = False
+    window: int = 0
 
     def __str__(self) -> str:
         if self.rule == "none":
             return "none"
-        return f"{self.rule}:{self.size}{'' if self.edge == 'square' else ':shortest'}{':crop' if self.crop else ''}"
+        cut = f":crop{self.window or ''}" if self.crop else ""
+        return f"{self.rule}:{self.size}{'' if self.edge == 'square' else ':shortest'}{cut}"
+
+    @property
+    def middle(self) -> int:
+        """px of the side of the square that the crop leaves."""
+        return self.window or self.size
 
     def target(self, height: int, width: int) -> tuple[int, int]:
         """(h, w) before the crop."""
@@ -54,8 +61,8 @@ class Resize:
         made = RULES[self.rule](images, *self.target(*images.shape[1:3]))
         if not self.crop:
             return made
-        top, left = ((side - self.size) // 2 for side in made.shape[1:3])
-        return np.ascontiguousarray(made[:, top : top + self.size, left : left + self.size])
+        top, left = ((side - self.middle) // 2 for side in made.shape[1:3])
+        return np.ascontiguousarray(made[:, top : top + self.middle, left : left + self.middle])
 
 
 def _pil_float(images: Pixels, height: int, width: int) -> Levels:
