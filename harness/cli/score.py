@@ -37,6 +37,7 @@ class Alpha(StrEnum):
 
 class SixteenBit(StrEnum):
     REFUSE = "refuse"
+    ROUND = "round"
     HIGH_BYTE = "high_byte"
 
 

@@ -52,7 +52,7 @@ class ImageFiles(ImageSet):
     fit: Rule = option("none", help="none | crop | stretch | adm: rule that brings every image to side × side")
     side: int | None = option(None, unit="pixels", at_least=1, help="side of the fitted images")
     alpha: Alpha = option("refuse", help="transparent pixels: refuse, or composite on white or black")
-    sixteen_bit: SixteenBit = option("refuse", help="16-bit images: refuse, or keep the high byte")
+    sixteen_bit: SixteenBit = option("refuse", help="16-bit images: refuse, round to 256 levels, or keep the high byte")
     cmyk: Cmyk = option("refuse", help="CMYK images: refuse, or convert without profile")
     icc: Icc = option("refuse", help="embedded profiles other than sRGB: refuse, ignore, or convert to sRGB")
     containers: Literal["match", "any"] = option(

@@ -5,7 +5,8 @@ What is not plain 8-bit RGB or gray is handled by name or refused, never silentl
 gray, palette      converted; both are exact (three equal channels; the palette's own colors)
 alpha              refused unless every pixel is opaque; or composited on white or black, in sRGB levels:
                    round(c·α/255 + background·(1 - α/255))
-16 bits            refused; or the high byte, which is all that Pillow keeps of 16-bit color
+16 bits            refused; or the nearest of 256 levels, round(255 v / 65535); or the high byte, as Pillow (and so
+                   clean-fid and torch-fidelity) reads 16-bit color: a level off for a quarter of the values
 CMYK               refused; or Pillow's (1 - C)(1 - K) without profile
 ICC profile        refused unless it describes sRGB; or ignored (as clean-fid and torch-fidelity do); or converted to
                    sRGB by LittleCMS, perceptual intent
@@ -31,7 +32,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 LOSSLESS = frozenset({"png", "webp-lossless", "npz"})  # containers that keep every level: equal for any metric
 MOST_PIXELS = 2**26  # of one image: 8192², above which a header is taken for an attack
 Alpha = Literal["refuse", "white", "black"]
-SixteenBit = Literal["refuse", "high_byte"]
+SixteenBit = Literal["refuse", "round", "high_byte"]
 Cmyk = Literal["refuse", "convert"]
 Icc = Literal["refuse", "ignore", "srgb"]
 
@@ -68,7 +69,7 @@ class Reader:
 
     def _rgb(self, image: Image, data: bytes, name: str) -> Image:
         if image.mode.startswith("I") or (image.format == "PNG" and data[24:25] == b"\x10"):
-            image = self._eight_bit(image, name)
+            image = self._eight_bit(image, data, name)
         if image.mode in ("1", "P", "PA") and "transparency" not in image.info and image.mode != "PA":
             image = _keep_info(image, image.convert("RGB"))
         if image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info:
@@ -82,15 +83,22 @@ class Reader:
             return image.convert("RGB")
         raise BadImages(f"{name} has mode {image.mode}; RGB, gray, palette and CMYK images are read")
 
-    def _eight_bit(self, image: Image, name: str) -> Image:
+    def _eight_bit(self, image: Image, data: bytes, name: str) -> Image:
         from PIL import Image as images
 
         if self.sixteen_bit == "refuse":
-            raise BadImages(f"{name} has 16 bits a channel; `sixteen_bit: high_byte` keeps the high byte")
-        if not image.mode.startswith("I"):
-            return image  # Pillow has dropped the low byte of color already
-        high = np.asarray(image).astype(np.uint32) >> 8
-        return _keep_info(image, images.fromarray(high.astype(np.uint8)))
+            text = "`sixteen_bit: round` takes the nearest of 256 levels, `high_byte` cuts"
+            raise BadImages(f"{name} has 16 bits a channel; {text}")
+        if image.mode.startswith("I"):
+            values = np.asarray(image).astype(np.uint32)
+        elif self.sixteen_bit == "high_byte":
+            return image  # Pillow drops the low byte of color by itself
+        else:
+            values = (np.asarray(image).astype(np.uint32) << 8) + _low_bytes(data, image.mode, name)
+        if "transparency" in image.info and self.sixteen_bit == "round":
+            raise BadImages(f"{name} names a transparent color in 16 bits; `sixteen_bit: high_byte` reads it")
+        levels = values >> 8 if self.sixteen_bit == "high_byte" else (values + 128) // 257  # 65535 = 255 · 257
+        return _keep_info(image, images.fromarray(levels.astype(np.uint8)))
 
     def _composited(self, image: Image, name: str) -> Image:
         from PIL import Image as images
@@ -125,6 +133,19 @@ class Reader:
             described = f"unreadable: {error}"
         text = f"{name} embeds the color profile {described!r}"
         raise BadImages(f"{text}; `icc: srgb` converts to sRGB, `icc: ignore` takes the levels as they are")
+
+
+def _low_bytes(data: bytes, mode: str, name: str) -> NDArray[np.uint8]:
+    """The low bytes of a 16-bit color PNG: read as if the order of bytes were the other, of which Pillow keeps one."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data), formats=("PNG",)) as swapped:
+        (tile,) = swapped.tile
+        if tile.args not in ("RGB;16B", "RGBA;16B"):
+            raise BadImages(f"{name} holds 16-bit pixels as {tile.args}; `sixteen_bit: high_byte` reads them")
+        swapped.tile = [tile._replace(args=tile.args[:-1] + "L")]
+        assert swapped.mode == mode
+        return np.asarray(swapped, dtype=np.uint8)
 
 
 def _keep_info(before: Image, after: Image) -> Image:

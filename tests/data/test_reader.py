@@ -69,14 +69,17 @@ def test_transparency_is_refused_unless_named_and_opaque_alpha_is_dropped(encode
         Reader().read(encode(hidden, transparency=hidden.getpixel((0, 0))), "x")
 
 
-def _png16(levels: np.ndarray, color: int) -> bytes:
-    """A 16-bit PNG written by hand: Pillow writes none in color."""
+def _png16(levels: np.ndarray, color: int, by_difference: bool = False) -> bytes:
+    """A 16-bit PNG written by hand: Pillow writes none in color. by_difference: filter 1, less the pixel left."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
     height, width = levels.shape[:2]
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in levels)
+    planes = np.ascontiguousarray(levels.astype(">u2")).view(np.uint8).reshape(height, width, -1)
+    if by_difference:
+        planes = planes - np.concatenate([np.zeros_like(planes[:, :1]), planes[:, :-1]], axis=1)
+    rows = b"".join((b"\1" if by_difference else b"\0") + row.tobytes() for row in planes)
     header = struct.pack(">IIBBBBB", width, height, 16, color, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
@@ -89,6 +92,39 @@ def test_sixteen_bits_are_refused_or_cut_to_the_high_byte(channels: int, color: 
         Reader().read(data, "deep.png")
     found = Reader(sixteen_bit="high_byte").read(data, "deep.png")[0]
     assert np.array_equal(found, np.broadcast_to(levels >> 8, (3, 4, 3)))
+
+
+@pytest.mark.parametrize(("channels", "color"), [(1, 0), (3, 2)])
+@pytest.mark.parametrize("by_difference", [False, True])
+def test_sixteen_bits_are_rounded_to_the_nearest_level(channels: int, color: int, by_difference: bool) -> None:
+    levels = RNG.integers(0, 65536, (40, 50, channels), dtype=np.uint16)
+    edges = [0, 128, 129, 255, 256, 257, 385, 386, 65278, 65407, 65535]  # 128.5 lies between levels 0 and 1
+    levels[0, : len(edges)] = np.array(edges)[:, None]
+    data = _png16(levels, color, by_difference)
+    found = Reader(sixteen_bit="round").read(data, "deep.png")[0]
+    nearest = np.rint(levels.astype(np.float64) * 255 / 65535)  # no value lies half-way: 257 is odd
+    assert np.array_equal(found, np.broadcast_to(nearest, (40, 50, 3)))
+    cut = Reader(sixteen_bit="high_byte").read(data, "deep.png")[0].astype(int)
+    assert (found != cut).mean() == pytest.approx(0.25, abs=0.05)
+
+
+def test_sixteen_bit_colors_with_alpha_are_rounded_before_they_are_laid_on_a_ground() -> None:
+    levels = RNG.integers(0, 65536, (6, 5, 4), dtype=np.uint16)
+    levels[..., 3] = 65535
+    levels[0, 0] = (65535, 300, 129, 0)
+    data = _png16(levels, 6)
+    with pytest.raises(BadImages, match="transparent pixels"):
+        Reader(sixteen_bit="round").read(data, "deep.png")
+    found = Reader(sixteen_bit="round", alpha="black").read(data, "deep.png")[0]
+    expected = np.rint(levels[..., :3].astype(np.float64) * 255 / 65535)
+    expected[0, 0] = 0
+    assert np.array_equal(found, expected)
+
+
+def test_sixteen_bit_gray_with_alpha_is_refused_by_name() -> None:
+    data = _png16(RNG.integers(0, 65536, (3, 4, 2), dtype=np.uint16), 4)
+    with pytest.raises(BadImages, match="sixteen_bit: high_byte"):
+        Reader(sixteen_bit="round", alpha="white").read(data, "deep.png")
 
 
 def test_cmyk_is_refused_or_converted(encode: Encode) -> None:
