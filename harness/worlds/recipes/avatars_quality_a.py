@@ -1,0 +1,28 @@
+"""Recipe of avatars-quality-a, the scorer that a search may be tuned on: convolutions, ten planted damages."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness.worlds.recipes.quality import QualityRecipe, run
+
+RECIPE = QualityRecipe(
+    name="avatars-quality-a",
+    architecture="convolutional",
+    damages=("blur", "noise", "jpeg", "shuffle", "warp", "cast", "hole", "ghost", "checker", "soft"),
+    data_seed=42,
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line of the recipe."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("build/zoo") / RECIPE.name)
+    parser.add_argument("--steps", type=int, default=RECIPE.steps)
+    options = parser.parse_args(arguments)
+    run(RECIPE, "harness.worlds.recipes.avatars_quality_a", options.out, options.steps)
+
+
+if __name__ == "__main__":
+    main()
