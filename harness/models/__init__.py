@@ -12,5 +12,7 @@ MODELS: Registry[type[Model]] = Registry(
         "avatars-sd": "harness.models.diffusion.zoo:AvatarsSd",
         "digits-sd": "harness.models.diffusion.zoo:DigitsSd",
         "diffusers": "harness.models.diffusion.hub:Diffusers",
+        "avatars-gan": "harness.models.gan:AvatarsGan",
+        "torch_hub_gan": "harness.models.torch_hub:TorchHubGan",
     },
 )

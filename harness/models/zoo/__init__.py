@@ -64,6 +64,24 @@ ZOO: dict[str, ZooEntry] = {
             "64 features of a 64x64 portrait, trained without any label: for methods that guide or balance",
         ),
         ZooEntry(
+            "avatars-gan",
+            "gan",
+            "harness.worlds.recipes.avatars_gan",
+            "64x64 portraits of 64 random numbers; it makes mistakes, for retrofitting to mend",
+        ),
+        ZooEntry(
+            "avatars-quality-a",
+            "quality",
+            "harness.worlds.recipes.avatars_quality_a",
+            "how undamaged a 64x64 portrait looks: the scorer to tune on",
+        ),
+        ZooEntry(
+            "avatars-quality-b",
+            "quality",
+            "harness.worlds.recipes.avatars_quality_b",
+            "how undamaged a 64x64 portrait looks: the held-out scorer, another net taught by partly other damages",
+        ),
+        ZooEntry(
             "digits-sd",
             "stable_diffusion",
             "harness.worlds.recipes.digits_sd",
