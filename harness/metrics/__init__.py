@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.metrics.embeddings import CLIP_MODELS, extractors, spaces
+from harness.metrics.image_scorers import scorers
 from harness.metrics.metric import Metric
 from harness.registry import Registry
 
@@ -25,6 +26,7 @@ METRICS: Registry[type[Metric]] = Registry(
         "attribute": lambda: ATTRIBUTES,
         "color": lambda: COLORS,
         "net": lambda: LPIPS_NETS,
+        "scorer": scorers,
     },
     entries={
         "fid": "harness.metrics.fid:Fid",
@@ -62,6 +64,7 @@ METRICS: Registry[type[Metric]] = Registry(
         "attr.min_class_corrected.{attribute}": "harness.metrics.attribute_shares:MinClassCorrected",
         "attr.kl.{attribute}": "harness.metrics.attribute_divergence:Divergence",
         "attr.kl_corrected.{attribute}": "harness.metrics.attribute_divergence:DivergenceCorrected",
+        "quality.{scorer}": "harness.metrics.quality:Quality",
         "attr.match.{classifier}": "harness.metrics.attribute_match:AttributeMatch",
         "color.dominance.all": "harness.metrics.color_dominance:AllColors",
         "color.dominance.two": "harness.metrics.color_dominance:TwoColors",

@@ -11,6 +11,7 @@ import pytest
 from harness.keys import generator
 from harness.metrics import ATTRIBUTES, CLASSIFIERS, LPIPS_NETS
 from harness.metrics.embeddings import CLIP_MODELS, PUBLISHED, SHIPPED
+from harness.metrics.image_scorers import SHIPPED as SCORERS
 from harness.metrics.metric import Evidence, Items
 
 CLASSES = 3
@@ -60,6 +61,7 @@ def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimensio
         predictions[attribute] = frozen(share.astype(np.float32))
         confusion[attribute] = frozen(np.full((CLASSES, CLASSES), 0.05) + 0.85 * np.eye(CLASSES))
         confusion[attribute + ".n"] = frozen(np.full(CLASSES, 200))
+    scores = {name: {"score": frozen(random.random(n).astype(np.float32))} for name in SCORERS}
     return Evidence(
         items=items,
         images={"generated": frozen(pictures), "source": frozen(sources)},
@@ -71,6 +73,7 @@ def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimensio
         targets=targets,
         confusion=dict.fromkeys(CLASSIFIERS, confusion),
         classes={a: tuple("abc") for a in ATTRIBUTES},
+        judged=scores,
         seed=seed,
     )
 

@@ -70,6 +70,7 @@ def rows(evidence: Evidence, order: np.ndarray, items: Items) -> Evidence:
         features={k: v[order] if k[0] in own else v for k, v in evidence.features.items()},
         predictions={c: {a: v[order] for a, v in p.items()} for c, p in evidence.predictions.items()},
         expected={k: v[order] for k, v in evidence.expected.items()},
+        judged={j: {k: v[order] for k, v in a.items()} for j, a in evidence.judged.items()},
     )
 
 
@@ -91,6 +92,7 @@ def subset(evidence: Evidence, needs: tuple[Need, ...]) -> Evidence:
         cut={k: v for k, v in evidence.cut.items() if ("texts", "generated", k) in asked},
         expected=evidence.expected if "expected" in kinds else {},
         targets=evidence.targets if "targets" in kinds else {},
+        judged={k: v for k, v in evidence.judged.items() if ("judged", "generated", k) in asked},
     )
 
 

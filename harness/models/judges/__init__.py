@@ -20,7 +20,14 @@ SUFFIX = ".judge.yaml"
 JUDGES: Registry[type[Judge]] = Registry(
     kind="judge",
     base=lambda: Judge,
-    entries={},
+    entries={
+        "avatars-quality-a": "harness.models.judges.image_quality:AvatarsQualityA",
+        "avatars-quality-b": "harness.models.judges.image_quality:AvatarsQualityB",
+        "avatars-adherence": "harness.models.judges.adherence:Adherence",
+        "sharpness": "harness.models.judges.sharpness:Sharpness",
+        "brisque": "harness.models.judges.brisque:Brisque",
+        "torchscript-scorer": "harness.models.judges.torchscript:TorchScriptScorer",
+    },
 )
 
 __all__ = ["JUDGES", "Judge", "NotDifferentiable", "Opened", "find", "identity", "names", "opened"]
