@@ -46,7 +46,10 @@ def compared(view: RunView, summary: Summary, prompts: Sequence[str]) -> str:
     if not images:
         return f"{sentence}. {seeds.capitalize()}."
     per = f"{len(prompts)} prompts and {seeds}" if prompts else seeds
-    return f"{sentence}. {count_text(max(images))} images a method over {per}; every method starts from the same noise."
+    shared = (
+        "every method starts from the same noise" if summary.item == "image" else "every method answers the same inputs"
+    )
+    return f"{sentence}. {count_text(max(images))} {summary.item}s a method over {per}; {shared}."
 
 
 def own_warnings(view: RunView, summary: Summary) -> list[str]:

@@ -119,11 +119,22 @@ def cost_heads(summary: Summary) -> tuple[CostHead, ...]:
     if not any(r.cost.seconds is not None or r.cost.calls is not None for r in summary.rows):
         return ()
     per = "image" if all(r.cost.per == "image" for r in summary.rows if r.done) else "cell"
-    return (
-        CostHead("time", f"s an {per}" if per == "image" else "s a cell"),
-        CostHead("denoiser calls", "an image" if per == "image" else "a cell"),
-        CostHead("peak memory", "MB"),
-    )
+    item = f"an {summary.item}" if summary.item[0] in "aeiou" else f"a {summary.item}"
+    heads = {
+        "seconds": CostHead("time", f"s {item}" if per == "image" else "s a cell"),
+        "calls": CostHead("denoiser calls", item if per == "image" else "a cell"),
+        "evaluations": CostHead("evaluations", "of a search"),
+        "memory_mb": CostHead("peak memory", "MB"),
+    }
+    return tuple(heads[k] for k in cost_kinds(summary))
+
+
+def cost_kinds(summary: Summary) -> tuple[str, ...]:
+    """What rows are compared by: denoiser calls and evaluations where there are any."""
+    calls = any(r.cost.calls for r in summary.rows)
+    asked = any(r.cost.evaluations is not None for r in summary.rows)
+    kinds = {"seconds": True, "calls": calls or not asked, "evaluations": asked, "memory_mb": True}
+    return tuple(k for k, shown_ in kinds.items() if shown_)
 
 
 def score_table(summary: Summary, columns: Sequence[Column], title: str, *, costs: bool, offset: int) -> ScoreTable:
@@ -135,7 +146,7 @@ def score_table(summary: Summary, columns: Sequence[Column], title: str, *, cost
     for row in summary.rows:
         scores = tuple(score_cell(summary, row, c, widest[c.name], {n for n, _ in shared[c.name]}) for c in columns)
         opens = bool(lines) and lines[-1].row.role != row.role
-        lines.append(Line(row, scores, cost_cells(row, base) if heads else (), opens))
+        lines.append(Line(row, scores, cost_cells(row, base, cost_kinds(summary)) if heads else (), opens))
     return ScoreTable(title, tuple(columns), heads, tuple(lines), offset, shared)
 
 
@@ -191,9 +202,10 @@ def note_of(entry: Entry) -> str:
     return "\n".join(p for p in (*parts, entry.reason) if p)
 
 
-def cost_cells(row: Row, base: Row | None) -> tuple[CostCell, ...]:
+def cost_cells(row: Row, base: Row | None, kinds: Sequence[str]) -> tuple[CostCell, ...]:
     cells = []
-    for name, precise in (("seconds", True), ("calls", False), ("memory_mb", False)):
+    for name in kinds:
+        precise = name == "seconds"
         value: float | None = getattr(row.cost, name)
         reference: float | None = (
             getattr(base.cost, name) if base is not None and base.cost.per == row.cost.per else None

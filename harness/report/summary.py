@@ -47,6 +47,7 @@ class Cost:
 
     seconds: float | None
     calls: float | None
+    evaluations: float | None
     memory_mb: float | None
     per: str
 
@@ -86,6 +87,7 @@ class Summary:
     comparisons: Mapping[tuple[str, str], tuple[Delta, ...]] = field(default_factory=dict)
     family_primary: int = 0
     family_secondary: int = 0
+    item: str = "image"
 
     @property
     def primary(self) -> tuple[Column, ...]:
@@ -144,6 +146,7 @@ def summarise(view: RunView) -> Summary:
         comparisons=comparisons_of(view),
         family_primary=sum(tested),
         family_secondary=len(tested) - sum(tested),
+        item=str(view.suite.get("item") or "image"),
     )
 
 
@@ -290,7 +293,9 @@ def cost_of(cells: Sequence[Mapping[str, Any]]) -> Cost:
 
     peaks = [p for c in cells if (p := number(c["peak_memory_mb"])) is not None]
     per = "image" if per_image else "cell"
-    return Cost(mean("seconds"), mean("denoiser_calls"), max(peaks) if peaks else None, per)
+    asked = [e for c in cells if (e := number(c.get("evaluations"))) is not None]  # of a cell, never an item's share
+    told = sum(asked) / len(asked) if asked else None
+    return Cost(mean("seconds"), mean("denoiser_calls"), told, max(peaks) if peaks else None, per)
 
 
 def comparisons_of(view: RunView) -> dict[tuple[str, str], tuple[Delta, ...]]:

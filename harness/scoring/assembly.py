@@ -20,13 +20,14 @@ from harness.engine.flags import DO_NOTHING, untouched
 from harness.engine.status import INERT, NONDETERMINISTIC, CellStatus, State
 from harness.engine.store import Store, StoredCell
 from harness.models.zoo import ZOO
+from harness.scoring.budgets import unequal_budgets
 from harness.scoring.changed import changed
 from harness.scoring.elsewhere import SOURCE, listed, made_elsewhere
 from harness.scoring.equal_time import equal_time_warnings
 from harness.scoring.evidence import Source
 from harness.scoring.frame import CellScores, frames, params_text
 from harness.scoring.scorer import Scorer
-from harness.scoring.shared_space import shared_spaces
+from harness.scoring.shared_space import shared_judges, shared_spaces
 from harness.suite.controls import controlled
 
 if TYPE_CHECKING:
@@ -165,13 +166,22 @@ def _info(plan: Plan, planned: PlannedCell, stored: StoredCell | None) -> dict[s
 def _costs(stored: StoredCell | None) -> dict[str, Any]:
     """Seconds, denoiser calls and peak memory; None where nobody measured them, as of what was made elsewhere."""
     if stored is None or is_external(stored.manifest.cell):
-        return dict.fromkeys(("seconds", "denoiser_calls", "peak_memory_mb"))
+        return dict.fromkeys(("seconds", "denoiser_calls", "evaluations", "peak_memory_mb"))
     peak = stored.peak_memory_mb
     return {
         "seconds": round(stored.seconds, 3),
         "denoiser_calls": denoiser_calls(stored),
+        "evaluations": evaluations(stored),
         "peak_memory_mb": None if peak is None else round(peak, 1),
     }
+
+
+def evaluations(stored: StoredCell) -> float | None:
+    """How often a search was answered: in all when one point serves every item, an item when each has its own."""
+    calls = stored.manifest.calls
+    if "item_evaluations" in calls:
+        return calls["item_evaluations"] / stored.manifest.items
+    return float(calls["evaluations"]) if "evaluations" in calls else None
 
 
 def denoiser_calls(stored: StoredCell) -> int:
@@ -217,6 +227,7 @@ def _suite(
         entry = {"label": planned.label, "title": source.title, "paper": source.paper, "code": source.code}
         seen.setdefault(planned.label, {**entry, "licence": source.licence, "preset": name, "role": planned.role})
     described["methods"] = list(seen.values())
+    described["item"], described["cluster"] = plan.task.item, plan.task.cluster
     described["metrics"] = [
         {
             "name": m.name,
@@ -263,21 +274,25 @@ def _warnings(plan: Plan, cells: Sequence[Mapping[str, Any]]) -> list[str]:
         same = [c for c in mine if c["status"] == "ok" and INERT in str(c["flags"]).split(",")]
         bad = [c for c in mine if c["status"] != "ok"]
         if same and len(same) + len(bad) == len(mine):
-            found.append(
-                f"{label} changed nothing: its images equal those of the untouched model bit by bit. Not ranked."
-            )
+            same_as = f"its {plan.task.item}s equal those of the untouched model bit by bit"
+            found.append(f"{label} changed nothing: {same_as}. Not ranked.")
         elif same:
             seeds = ", ".join(str(c["seed"]) for c in same)
-            found.append(f"{label} changed nothing at seed {seeds}: there its images equal the untouched model's.")
+            found.append(
+                f"{label} changed nothing at seed {seeds}: there its {plan.task.item}s equal the untouched model's."
+            )
         if NONDETERMINISTIC in flags:
             found.append(f"{label} gave different artifacts for the same address: a result of it may not be trusted.")
         if bad:
             found.append(
                 f"{label}: {len(bad)} of {len(mine)} cells are not ok ({bad[0]['status']}: {bad[0]['reason']})."
             )
-    found += equal_time_warnings(cells) + shared_spaces(cells, plan.metrics)
+    found += equal_time_warnings(cells) + unequal_budgets(cells) + shared_spaces(cells, plan.metrics)
+    found += shared_judges(plan.task, plan.metrics)
     if not any(c["name"] in DO_NOTHING for c in cells):
-        found.append("No row leaves the model untouched (iid): a method that changes nothing cannot be told.")
+        found.append(
+            "No row leaves the model untouched (iid, untouched): a method that changes nothing cannot be told."
+        )
     if plan.compare_to is None:
         found.append("The suite names no baseline to compare with (compare_to): no differences are shown.")
     if len(plan.suite.seeds) == 1:

@@ -5,8 +5,8 @@ from __future__ import annotations
 SCORES = (
     "run", "suite", "suite_version", "task", "model", "method", "role", "params", "split", "seed", "metric",
     "metric_id", "value", "n", "ci_low", "ci_high", "ci_method", "direction", "unit", "status", "reason", "baseline",
-    "delta", "delta_ci_low", "delta_ci_high", "p_value", "p_holm", "seconds", "denoiser_calls", "peak_memory_mb",
-    "cell",
+    "delta", "delta_ci_low", "delta_ci_high", "p_value", "p_holm", "seconds", "denoiser_calls", "evaluations",
+    "peak_memory_mb", "cell",
 )  # fmt: skip
 ITEMS = ("run", "cell", "method", "params", "seed", "metric", "metric_id", "group", "item", "value")
 AGGREGATE = "all"  # the seed of rows that sum up the seeds

@@ -31,8 +31,8 @@ class CellScores:
     """The scores of one cell with what its rows need: identity in the suite, status and costs.
 
     info  run, suite, suite_version, task, model, method (label), role, params (JSON), split, seed (str), cell,
-          seconds, denoiser_calls, peak_memory_mb, inert (True where nothing changed), and origin "external" for images
-          made elsewhere
+          seconds, denoiser_calls, evaluations, peak_memory_mb, inert (True where nothing changed), and origin
+          "external" for images made elsewhere
     status, reason   of the cell; scores are empty unless it is ok
     """
 
@@ -151,7 +151,7 @@ def _aggregates(entries: Sequence[_Entry]) -> list[_Entry]:
 def _aggregate(group: Sequence[_Entry]) -> _Entry:
     group = sorted(group, key=lambda e: str(e.info["seed"]))  # sums must not feel the order of the cells
     first = group[0]
-    costs = {k: _mean([e.info[k] for e in group]) for k in ("seconds", "denoiser_calls")}
+    costs = {k: _mean([e.info.get(k) for e in group]) for k in ("seconds", "denoiser_calls", "evaluations")}
     peaks = [e.info["peak_memory_mb"] for e in group if e.info["peak_memory_mb"] is not None]
     unchanged = all(e.info.get("inert") for e in group)
     info = {

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.metrics.metric import Metric
+from harness.tasks.task import Task
 
 NAMING = ("space", "extractor", "features")  # options that name a feature space
 
@@ -34,3 +35,12 @@ def shared_spaces(cells: Sequence[Mapping[str, Any]], metrics: Sequence[Metric])
             if name in readers
         ]
     return found
+
+
+def shared_judges(task: Task, metrics: Sequence[Metric]) -> list[str]:
+    """A sentence where a metric reports by the judge that searches were tuned on."""
+    tuned = getattr(task, "judge", None)
+    reading = [m.name for m in metrics if tuned and any(n.kind == "judged" and n.name == tuned for n in m.needs())]
+    if not reading:
+        return []
+    return [f"{', '.join(reading)} reports by {tuned}, which the searches were tuned on: a gain there is no evidence."]

@@ -34,6 +34,7 @@ class CodeTranslation(Retrofitting):
     name = "code_translation"
     version = 1
     artifacts = frozenset({"texts"})
+    cluster, item = "problem", "program"
 
     @cached_property
     def _splits(self) -> dict[str, Facts]:

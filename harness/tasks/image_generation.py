@@ -36,6 +36,7 @@ class ImageGeneration(Retrofitting):
     name = "image_generation"
     version = 1
     artifacts = frozenset({"images", "latents"})
+    cluster = "block"
 
     def facts_of(self, split: str) -> Facts:
         count = self.tune if split == "tune" else self.blocks * self.images_per_block

@@ -128,7 +128,7 @@ class Retrofitting(Task):
             answers, losses, best = self.refined(ready.model, ready.online, rows, seed, context)
             arrays = {**answers, "tune_loss": losses.astype(np.float64), "best": best}
             context.progress(len(shard))
-            return ShardResult(arrays, calls={"evaluations": ready.online.evaluations * len(shard)})
+            return ShardResult(arrays, calls={"item_evaluations": ready.online.evaluations * len(shard)})
         with ready.applied() as applied:
             answers = self.answer(applied, "report", rows, seed)
         losses = self.judged_losses(answers, [self.facts()[i] for i in rows], context)

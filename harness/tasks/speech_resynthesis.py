@@ -34,6 +34,7 @@ class SpeechResynthesis(Retrofitting):
     name = "speech_resynthesis"
     version = 1
     artifacts = frozenset({"audio", "lengths"})
+    cluster, item = "sentence", "utterance"
 
     @cached_property
     def _splits(self) -> dict[str, Facts]:

@@ -104,6 +104,7 @@ class Task(ABC):
     kinds: ClassVar[frozenset[Kind]] = frozenset()
     artifacts: ClassVar[frozenset[str]] = frozenset()
     cluster: ClassVar[str] = "prompt"
+    item: ClassVar[str] = "image"  # what one is called
 
     @abstractmethod
     def items(self) -> ItemTable:
