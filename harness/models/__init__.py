@@ -14,5 +14,7 @@ MODELS: Registry[type[Model]] = Registry(
         "diffusers": "harness.models.diffusion.hub:Diffusers",
         "avatars-gan": "harness.models.gan:AvatarsGan",
         "torch_hub_gan": "harness.models.torch_hub:TorchHubGan",
+        "programs-t5": "harness.models.seq2seq:ProgramsT5",
+        "seq2seq": "harness.models.seq2seq:Seq2Seq",
     },
 )

@@ -27,6 +27,7 @@ JUDGES: Registry[type[Judge]] = Registry(
         "sharpness": "harness.models.judges.sharpness:Sharpness",
         "brisque": "harness.models.judges.brisque:Brisque",
         "torchscript-scorer": "harness.models.judges.torchscript:TorchScriptScorer",
+        "python-tests": "harness.models.judges.python_tests:PythonTests",
     },
 )
 
