@@ -14,6 +14,7 @@ ATTRIBUTES = (
 )
 COLORS = ("red", "green", "blue", "none")
 LPIPS_NETS = ("alex", "vgg", "squeeze")
+RUNNERS = ("python-tests",)  # judges that run programs
 
 METRICS: Registry[type[Metric]] = Registry(
     kind="metric",
@@ -27,6 +28,7 @@ METRICS: Registry[type[Metric]] = Registry(
         "color": lambda: COLORS,
         "net": lambda: LPIPS_NETS,
         "scorer": scorers,
+        "runner": lambda: RUNNERS,
     },
     entries={
         "fid": "harness.metrics.fid:Fid",
@@ -75,5 +77,10 @@ METRICS: Registry[type[Metric]] = Registry(
         "color.name_vendi": "harness.metrics.color_difference:NameVendi",
         "color.hue": "harness.metrics.color_hue:HueDiversity",
         "search.gap": "harness.metrics.search_account:SearchGap",
+        "bleu": "harness.metrics.bleu:Bleu",
+        "chrf": "harness.metrics.chrf:Chrf",
+        "exact": "harness.metrics.exact:Exact",
+        "code.ca.{runner}": "harness.metrics.code_tests:ComputationalAccuracy",
+        "code.pass_at_k.{runner}": "harness.metrics.code_tests:PassAtK",
     },
 )

@@ -25,7 +25,7 @@ class Added(LogitsProcessor):  # type: ignore[misc]
     def __init__(self, bias: Tensor) -> None:
         self.bias = bias
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # noqa: ARG002 - the protocol
         return scores + self.bias.to(scores.device, scores.dtype)
 
 
@@ -35,7 +35,7 @@ class Copied(LogitsProcessor):  # type: ignore[misc]
     def __init__(self, present: Tensor, nats: float) -> None:
         self.present, self.nats = present, nats
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # noqa: ARG002 - the protocol
         beams = len(scores) // len(self.present)
         return scores + self.nats * self.present.repeat_interleave(beams, dim=0).to(scores.dtype)
 

@@ -77,7 +77,7 @@ class PythonTests(Judge):
     def digest(self) -> str:
         return _digest()
 
-    def open(self, device: str) -> Opened:
+    def open(self, device: str) -> Opened:  # noqa: ARG002 - the protocol
         limits = Limits(self.cpu_s, self.wall_s, self.memory_mb, self.output_kb)
 
         def judged(

@@ -6,6 +6,6 @@ training program is drawn from). Splits share no program; unit tests for tuning 
 
 from __future__ import annotations
 
-from harness.worlds.programs.problems import HELD_OUT, SEEN, SIZES, Problem, Test, left_out, problems
+from harness.worlds.programs.problems import HELD_OUT, SEEN, SIZES, Case, Problem, left_out, problems
 
-__all__ = ["HELD_OUT", "SEEN", "SIZES", "Problem", "Test", "left_out", "problems"]
+__all__ = ["HELD_OUT", "SEEN", "SIZES", "Case", "Problem", "left_out", "problems"]

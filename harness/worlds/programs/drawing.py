@@ -27,7 +27,7 @@ VERBS = (
     "mix",
 )
 NOUNS = ("Value", "Items", "Score", "Price", "Words", "Rate", "Area", "Points", "Rank", "Cost", "Label", "List", "Size")
-NUMBERS = (
+NUMBERS: tuple[str, ...] = (
     "a",
     "b",
     "c",

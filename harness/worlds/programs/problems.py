@@ -27,10 +27,8 @@ TESTS = {"tune": 4, "report": 6}  # unit tests a problem
 EXACT = 2**53  # integers up to here are the same in both languages
 
 
-class Test(NamedTuple):
+class Case(NamedTuple):
     """One unit test: JSON values."""
-
-    __test__ = False  # no test of ours, whatever pytest thinks of its name
 
     args: tuple[Any, ...]
     expected: Any
@@ -49,11 +47,11 @@ class Problem:
     source: str
     target: str
     entry: str
-    tune: tuple[Test, ...] = ()
-    report: tuple[Test, ...] = ()
+    tune: tuple[Case, ...] = ()
+    report: tuple[Case, ...] = ()
 
     @property
-    def tests(self) -> tuple[Test, ...]:
+    def tests(self) -> tuple[Case, ...]:
         """All unit tests."""
         return (*self.tune, *self.report)
 
@@ -93,17 +91,17 @@ def canonical(source: str, entry: str) -> str:
 def draw(split: Split, family: str, index: int, attempt: int) -> Program:
     """The program of a key."""
     rng = generator(SEED, "world", "programs", split, family, index, attempt)
-    return (FAMILIES | COMPOSITIONS)[family](Draw(rng))
+    return {**FAMILIES, **COMPOSITIONS}[family](Draw(rng))
 
 
-def cases(program: Program, *key: str | int) -> tuple[tuple[Test, ...], str]:
+def cases(program: Program, *key: str | int) -> tuple[tuple[Case, ...], str]:
     """Unit tests of a program, tune first, or () and the reason why there are none.
 
     The reference runs in this process: it is text of this world, never a model's.
     """
     scope: dict[str, Any] = {}
     builtins.exec(compile(program.target, "<reference>", "exec"), scope)
-    found: dict[str, Test] = {}
+    found: dict[str, Case] = {}
     failures, wanted = 0, sum(TESTS.values())
     for i in range(8 * wanted):
         rng = generator(SEED, "world", "program tests", *key, i)
@@ -119,7 +117,7 @@ def cases(program: Program, *key: str | int) -> tuple[tuple[Test, ...], str]:
             continue
         if not _exact(value):
             return (), "the reference leaves the integers that JavaScript counts exactly"
-        found[given] = Test(tuple(json.loads(given)), value)
+        found[given] = Case(tuple(json.loads(given)), value)
         if len(found) == wanted:
             break
     tests = tuple(found.values())
@@ -150,7 +148,7 @@ def _drawn(split: Split) -> tuple[tuple[Problem, ...], tuple[LeftOut, ...], froz
             if text in before or (text in texts and split != "training"):
                 continue
             name = f"{split}-{index:05d}-{family}"
-            tests: tuple[Test, ...] = ()
+            tests: tuple[Case, ...] = ()
             if split != "training":
                 tests, reason = cases(program, split, family, index, attempt)
                 if reason:

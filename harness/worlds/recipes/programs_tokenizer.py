@@ -1,4 +1,4 @@
-"""The tokenizer of programs-t5: whole words and frequent punctuation of the training programs, single bytes for the rest.
+"""The tokenizer of programs-t5: words and frequent punctuation of the training programs, single bytes for the rest.
 
 A Unigram model over byte-level text whose pieces all cost the same, so that the fewest pieces win; every text comes
 back byte for byte, indentation and line ends included. Digits stand alone: numbers are copied digit by digit.

@@ -1,1 +1,1 @@
-"""Running untrusted programs: jail (the kernel's limits), server (a limited process a test), runner (the harness' side)."""
+"""Running untrusted programs: jail (limits of the kernel), server (a process a test), runner (the harness' side)."""

@@ -24,9 +24,8 @@ ABI_REFER, ABI_TRUNCATE, ABI_NETWORK, ABI_SCOPE = 2, 3, 4, 6
 
 def no_network(libc: ctypes.CDLL) -> bool:
     """A network namespace of its own: not even the loopback interface is up in it."""
-    return libc.unshare(CLONE_NEWNET | CLONE_NEWIPC) == 0 or (
-        libc.unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC) == 0
-    )
+    flags = CLONE_NEWNET | CLONE_NEWIPC
+    return bool(libc.unshare(flags) == 0 or libc.unshare(CLONE_NEWUSER | flags) == 0)
 
 
 def read_only(libc: ctypes.CDLL, folder: str) -> bool:

@@ -137,11 +137,10 @@ def run(jobs: Sequence[Job], limits: Limits, workers: int = 1) -> list[Answer]:
         waiting.put(number)
 
     def work() -> None:
-        with Server(limits) as server:
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    number = waiting.get_nowait()
-                    answers[number] = Answer(server.ask(jobs[number]))
+        with Server(limits) as server, contextlib.suppress(queue.Empty):
+            while True:
+                number = waiting.get_nowait()
+                answers[number] = Answer(server.ask(jobs[number]))
 
     if jobs:
         threads = [threading.Thread(target=work) for _ in range(min(workers, len(jobs)))]
