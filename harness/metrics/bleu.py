@@ -99,7 +99,7 @@ class Bleu(Metric):
     lexer: Literal["none", "code"] = option(
         "none", help="code: tokens of the fixed lexer, tokenize none", source="ours"
     )
-    references: int = option(1, at_least=1, help="references an item: part of sacrebleu's signature", in_id=False)
+    references: int = option(1, at_least=1, help="references an item: part of sacrebleu's signature")
 
     def __post_init__(self) -> None:
         if self.lexer == "code" and self.tokenize != "none":

@@ -43,7 +43,7 @@ class Chrf(Metric):
     """Corpus chrF of the generated texts, 0 … 100, under sacrebleu's signature; word_order 2 is chrF++."""
 
     word_order: int = option(0, unit="words", at_least=0, help="2 = chrF++", source="sacrebleu")
-    references: int = option(1, at_least=1, help="references an item: part of sacrebleu's signature", in_id=False)
+    references: int = option(1, at_least=1, help="references an item: part of sacrebleu's signature")
 
     def _scorer(self) -> Any:
         from sacrebleu.metrics.chrf import CHRF

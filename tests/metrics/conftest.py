@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.keys import generator
-from harness.metrics import ATTRIBUTES, CLASSIFIERS, LPIPS_NETS
+from harness.metrics import ATTRIBUTES, CLASSIFIERS, LPIPS_NETS, RUNNERS
 from harness.metrics.embeddings import CLIP_MODELS, PUBLISHED, SHIPPED
 from harness.metrics.image_scorers import SHIPPED as SCORERS
 from harness.metrics.metric import Evidence, Items
@@ -62,8 +62,16 @@ def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimensio
         confusion[attribute] = frozen(np.full((CLASSES, CLASSES), 0.05) + 0.85 * np.eye(CLASSES))
         confusion[attribute + ".n"] = frozen(np.full(CLASSES, 200))
     scores = {name: {"score": frozen(random.random(n).astype(np.float32))} for name in SCORERS}
+    said = generator(seed, "world", "texts")
+    written = [" ".join(said.choice(list("abcdef"), size=said.integers(4, 12))) for _ in range(n)]
+    wanted = tuple((text[: len(text) // 2] + " x y z",) for text in written)
+    passed = said.integers(0, 4, size=n)
+    run = {"outcome": np.where(passed == 3, "pass", "wrong"), "passed": passed, "tests": np.full(n, 3)}
     return Evidence(
         items=items,
+        outputs=frozen(np.array(written, dtype=np.str_)),
+        references=wanted,
+        judged={name: {k: frozen(v) for k, v in run.items()} for name in RUNNERS},
         images={"generated": frozen(pictures), "source": frozen(sources)},
         features={k: frozen(v.astype(np.float32)) for k, v in features.items()},
         texts=texts,

@@ -44,6 +44,7 @@ ALTERNATIVE: dict[str, dict[str, Any]] = {
     "vendi.{extractor}.prompt": {"kernel": "gaussian", "bandwidth": 1.0},
     "rke.{extractor}": {"kernel": "gaussian", "bandwidth": 1.0},
     "rke.{extractor}.prompt": {"kernel": "gaussian", "bandwidth": 1.0},
+    "bleu": {"lexer": "code", "tokenize": "none"},
 }
 ALL = METRICS.patterns()
 
@@ -71,6 +72,9 @@ def rows(evidence: Evidence, order: np.ndarray, items: Items) -> Evidence:
         predictions={c: {a: v[order] for a, v in p.items()} for c, p in evidence.predictions.items()},
         expected={k: v[order] for k, v in evidence.expected.items()},
         judged={j: {k: v[order] for k, v in a.items()} for j, a in evidence.judged.items()},
+        judged={j: {k: v[order] for k, v in said.items()} for j, said in evidence.judged.items()},
+        outputs=None if evidence.outputs is None else evidence.outputs[order],
+        references=tuple(evidence.references[i] for i in order) if evidence.references else (),
     )
 
 
@@ -93,6 +97,8 @@ def subset(evidence: Evidence, needs: tuple[Need, ...]) -> Evidence:
         expected=evidence.expected if "expected" in kinds else {},
         targets=evidence.targets if "targets" in kinds else {},
         judged={k: v for k, v in evidence.judged.items() if ("judged", "generated", k) in asked},
+        outputs=evidence.outputs if "outputs" in kinds else None,
+        references=evidence.references if "references" in kinds else (),
     )
 
 

@@ -99,12 +99,6 @@ ZOO: dict[str, ZooEntry] = {
             "harness.worlds.recipes.digits_features",
             "64 features of a 32x32 handwritten digit",
         ),
-        ZooEntry(
-            "programs-t5",
-            "seq2seq",
-            "harness.worlds.recipes.programs_t5",
-            "JavaScript functions of the programs world to Python, a transformers T5",
-        ),
     )
 }
 

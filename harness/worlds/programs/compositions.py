@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.worlds.programs.building import BLANK, EMPTY, ONE, ZERO, Family, answer, program
 from harness.worlds.programs.drawing import (
     ELEMENTS,
     GLUES,
@@ -19,7 +20,6 @@ from harness.worlds.programs.drawing import (
     Draw,
     Program,
 )
-from harness.worlds.programs.families import BLANK, EMPTY, ONE, ZERO, Family, answer, program
 from harness.worlds.programs.paired import (
     Expr,
     assign,
@@ -137,9 +137,13 @@ def best_index(d: Draw) -> Program:
 def digit_sum(d: Draw) -> Program:
     """The digits inside a text, added up or counted."""
     s, acc, ch = d.name(TEXTS), d.name(SUMS), d.name(LETTERS)
-    test = binary("&&", binary(">=", same(ch), string("0")), binary("<=", same(ch), string(str(d.whole(5, 9)))))
-    step = assign(same(acc), call("parseInt", "int", same(ch)), "+=") if d.chance(0.7) else increment(acc)
-    return program(d, [(s, "digits")], let(acc, ZERO), each(ch, same(s), [when((test, [step]))]), give(same(acc)))
+    low, high = string(str(d.whole(0, 3))), string(str(d.whole(5, 9)))
+    test = binary("&&", binary(">=", same(ch), low), binary("<=", same(ch), high))
+    digit = call("parseInt", "int", same(ch))
+    value = digit if d.chance() else binary(d.pick(("*", "+")), digit, d.constant(2, 9))
+    step = assign(same(acc), value, "+=") if d.chance(0.7) else increment(acc)
+    loop = each(ch, same(s), [when((test, [step]))])
+    return program(d, [(s, "digits")], let(acc, d.constant(0, 5)), loop, give(same(acc)))
 
 
 def euclid(d: Draw) -> Program:

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from harness.worlds.programs.drawing import (
-    ELEMENTS,
-    GLUES,
-    INDICES,
-    LETTERS,
-    LISTS,
-    LOCALS,
-    MARKS,
-    NUMBERS,
-    SUMS,
-    TEXTS,
-    WORDS,
-    Draw,
-    Program,
-)
+from harness.worlds.programs.building import EMPTY, FALSE, ONE, ZERO, Family, answer, names, numbers, program
+from harness.worlds.programs.drawing import ELEMENTS, INDICES, LISTS, LOCALS, NUMBERS, SUMS, Draw, Program
 from harness.worlds.programs.paired import (
     Expr,
     Stmt,
@@ -26,20 +13,15 @@ from harness.worlds.programs.paired import (
     binary,
     call,
     choice,
-    contains,
     count,
     count_down,
     each,
     filtered,
-    function,
     give,
     increment,
     item,
-    join,
     let,
-    listed,
     mapped,
-    method,
     negation,
     number,
     part,
@@ -48,38 +30,10 @@ from harness.worlds.programs.paired import (
     repeat,
     same,
     size,
-    string,
-    template,
     when,
     word,
 )
-
-Family = Callable[[Draw], Program]
-
-
-def program(d: Draw, parameters: Sequence[tuple[str, str]], *body: Stmt) -> Program:
-    """The function of `body` with (name, kind of argument) parameters, under a drawn name."""
-    entry = d.title()
-    source, target = function(entry, [name for name, _ in parameters], body)
-    return Program(source, target, entry, tuple(kind for _, kind in parameters))
-
-
-def numbers(d: Draw, low: int = 1, high: int = 3, kind: str = "number") -> list[tuple[str, str]]:
-    return [(d.name(NUMBERS), kind) for _ in range(d.whole(low, high))]
-
-
-def names(parameters: Sequence[tuple[str, str]]) -> list[str]:
-    return [name for name, _ in parameters]
-
-
-def answer(d: Draw) -> Expr:
-    """What a branch returns: a word, a number or a truth."""
-    kind = d.whole(0, 4)
-    return string(d.pick(WORDS)) if kind < 2 else d.constant() if kind < 4 else d.pick((TRUE, FALSE))
-
-
-TRUE, FALSE = Expr("true", "True"), Expr("false", "False")
-EMPTY, BLANK, ZERO, ONE = listed(), string(""), number(0), number(1)
+from harness.worlds.programs.textual import TEXTUAL
 
 
 def arithmetic(d: Draw) -> Program:
@@ -221,79 +175,6 @@ def extreme(d: Draw) -> Program:
     return program(d, [(xs, "numbers")], let(best, item(same(xs), ZERO)), loop, give(end))
 
 
-def spelled(d: Draw) -> Program:
-    s, out, ch = d.name(TEXTS), d.name(SUMS), d.name(LETTERS)
-    mark = string(d.pick(MARKS))
-    kind = d.whole(0, 2)
-    if kind == 0:
-        step = assign(same(out), binary("+", same(ch), mark), "+=")
-    elif kind == 1:
-        step = assign(same(out), binary("+", same(ch), same(out)))
-    else:
-        test = binary(d.pick(("===", "!==")), same(ch), string(d.pick("aeiorst")))
-        step = when((test, [assign(same(out), same(ch) if d.chance() else mark, "+=")]))
-    return program(d, [(s, "word")], let(out, BLANK), each(ch, same(s), [step]), give(same(out)))
-
-
-def letters(d: Draw) -> Program:
-    s, acc, ch = d.name(TEXTS), d.name(SUMS), d.name(LETTERS)
-    test = binary("===", same(ch), string(d.pick("aeiorst")))
-    if d.chance():
-        test = contains(string(d.pick(("aeiou", "abc", "rst", "xyz", "ao"))), same(ch))
-    body = [let(acc, ZERO), each(ch, same(s), [when((test, [increment(acc)]))]), give(same(acc))]
-    return program(d, [(s, "word")], *body)
-
-
-def text_methods(d: Draw) -> Program:
-    s = d.name(TEXTS)
-    value = same(s)
-    for _ in range(d.whole(1, 3)):
-        kind = d.whole(0, 5)
-        if kind == 0:
-            value = method(value, "toUpperCase", "upper")
-        elif kind == 1:
-            value = method(value, "toLowerCase", "lower")
-        elif kind == 2:
-            value = method(value, "trim", "strip")
-        elif kind == 3:
-            value = part(
-                value,
-                number(d.whole(1, 3)) if d.chance(0.7) else number(0),
-                number(d.whole(4, 6)) if d.chance() else None,
-            )
-        elif kind == 4:
-            value = method(value, "replaceAll", "replace", string(d.pick("aeiorst ")), string(d.pick(MARKS)))
-        else:
-            value = binary("+", value, string(d.pick(MARKS)))
-    return program(d, [(s, "text")], give(value))
-
-
-def text_tests(d: Draw) -> Program:
-    s = d.name(TEXTS)
-    letter = string(d.pick("abceiorst"))
-    tests = [
-        method(same(s), "startsWith", "startswith", letter),
-        method(same(s), "endsWith", "endswith", letter),
-        contains(same(s), letter),
-        binary(d.pick((">", "<", "===")), size(same(s)), number(d.whole(3, 12))),
-    ]
-    test = d.pick(tests)
-    if d.chance(0.4):
-        return program(d, [(s, "text")], give(test))
-    return program(d, [(s, "text")], when((test, [give(answer(d))])), give(answer(d)))
-
-
-def templates(d: Draw) -> Program:
-    s, extra = d.name(TEXTS), numbers(d, 1, 2)
-    values: list[Expr] = [same(s), *(same(n) for n in names(extra))]
-    if d.chance(0.4):
-        values[-1] = binary(d.pick(("+", "*", "-")), values[-1], d.constant())
-    pieces: list[str | Expr] = [d.pick(("", "", "[", "<", "(", "id "))]
-    for value in values if d.chance() else reversed(values):
-        pieces += [value, d.pick(("-", ": ", " ", "/", ", ", " is ", " x "))]
-    return program(d, [(s, "word"), *extra], give(template(*pieces[:-1], d.pick(("", "", "!", "]", ")", ".")))))
-
-
 def map_list(d: Draw) -> Program:
     xs, x, extra = d.name(LISTS), d.name(ELEMENTS), numbers(d, 0, 1)
     value = d.arithmetic([x, *names(extra)], 1) if extra else d.change(x)
@@ -327,31 +208,6 @@ def mathematics(d: Draw) -> Program:
     if d.chance(0.6):
         value = binary(d.pick(("+", "-", "*")), value, d.pick((known[-1], d.constant())))
     return program(d, given, give(value))
-
-
-def split_words(d: Draw) -> Program:
-    s, ws = d.name(TEXTS), d.name(("words", "parts", "pieces", "tokens"))
-    cut = let(ws, method(same(s), "split", "split", string(" ")), "const")
-    ends = (
-        size(same(ws)),
-        item(same(ws), ZERO),
-        Expr(f"{ws}[{ws}.length - 1]", f"{ws}[-1]"),
-        join(same(ws), string(d.pick(GLUES))),
-        binary("+", join(same(ws), string(d.pick(GLUES))), string(d.pick(MARKS))),
-    )
-    return program(d, [(s, "text")], cut, give(d.pick(ends)))
-
-
-def joined(d: Draw) -> Program:
-    ws, w = d.name(("words", "parts", "names", "tags")), d.name(("w", "s", "t", "p"))
-    value = d.pick(
-        (
-            method(same(w), "toUpperCase", "upper"),
-            part(same(w), None, number(d.whole(1, 3))),
-            binary("+", same(w), string(d.pick(MARKS))),
-        )
-    )
-    return program(d, [(ws, "words")], give(join(mapped(same(ws), w, value), string(d.pick(GLUES)))))
 
 
 def first_match(d: Draw) -> Program:
@@ -406,7 +262,7 @@ def indexed(d: Draw) -> Program:
     return program(d, [(xs, "numbers")], give(value))
 
 
-FAMILIES: Mapping[str, Family] = {
+_NUMERIC: Mapping[str, Family] = {
     "arithmetic": arithmetic,
     "locals": locals_,
     "comparison": comparison,
@@ -423,20 +279,49 @@ FAMILIES: Mapping[str, Family] = {
     "collect": collect,
     "collect_if": collect_if,
     "extreme": extreme,
-    "spelled": spelled,
-    "letters": letters,
-    "text_methods": text_methods,
-    "text_tests": text_tests,
-    "templates": templates,
     "map_list": map_list,
     "filter_list": filter_list,
     "quantifier": quantifier,
     "mathematics": mathematics,
-    "split_words": split_words,
-    "joined": joined,
     "first_match": first_match,
     "nested": nested,
     "skipping": skipping,
     "update_if": update_if,
     "indexed": indexed,
 }
+# The order is part of the splits: program i of the training split is of family i modulo their number.
+_ORDER = (
+    "arithmetic",
+    "locals",
+    "comparison",
+    "branch",
+    "ladder",
+    "ternary",
+    "counting",
+    "down",
+    "list_sum",
+    "count_if",
+    "index_loop",
+    "halving",
+    "while_below",
+    "collect",
+    "collect_if",
+    "extreme",
+    "spelled",
+    "letters",
+    "text_methods",
+    "text_tests",
+    "templates",
+    "map_list",
+    "filter_list",
+    "quantifier",
+    "mathematics",
+    "split_words",
+    "joined",
+    "first_match",
+    "nested",
+    "skipping",
+    "update_if",
+    "indexed",
+)
+FAMILIES: Mapping[str, Family] = {name: {**_NUMERIC, **TEXTUAL}[name] for name in _ORDER}

@@ -40,7 +40,8 @@ FILE_KB = 256  # the largest file a program may write in its folder
 # Functions that change files, users or processes and raise no audit event: taken out of the fork's os module.
 SILENT = ("mkfifo", "mknod", "chroot", "setuid", "setgid", "setsid", "setpgid", "dup", "dup2", "memfd_create", "nice",
           "sched_setaffinity", "eventfd", "pidfd_open", "splice", "copy_file_range", "sendfile", "register_at_fork",
-          "posix_openpt", "openpty", "login_tty", "unshare", "setns", "abort", "sync", "tcsetpgrp", "fchdir")  # fmt: skip
+          "posix_openpt", "openpty", "login_tty", "unshare", "setns", "abort", "sync",
+          "tcsetpgrp", "fchdir")  # fmt: skip
 
 
 def refuse() -> None:
