@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.metrics.embeddings import CLIP_MODELS, extractors, spaces
-from harness.metrics.image_scorers import scorers
+from harness.metrics.image_scorers import SHIPPED, scorers
 from harness.metrics.metric import Metric
 from harness.registry import Registry
 
@@ -14,7 +14,7 @@ ATTRIBUTES = (
 )
 COLORS = ("red", "green", "blue", "none")
 LPIPS_NETS = ("alex", "vgg", "squeeze")
-RUNNERS = ("python-tests",)  # judges that run programs
+RUNNERS = ("python-tests",)  # shipped judges that run programs
 
 METRICS: Registry[type[Metric]] = Registry(
     kind="metric",
@@ -28,7 +28,7 @@ METRICS: Registry[type[Metric]] = Registry(
         "color": lambda: COLORS,
         "net": lambda: LPIPS_NETS,
         "scorer": scorers,
-        "runner": lambda: RUNNERS,
+        "runner": lambda: (*RUNNERS, *(n for n in scorers() if n not in SHIPPED)),
     },
     entries={
         "fid": "harness.metrics.fid:Fid",

@@ -71,7 +71,7 @@ def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimensio
         items=items,
         outputs=frozen(np.array(written, dtype=np.str_)),
         references=wanted,
-        judged={name: {k: frozen(v) for k, v in run.items()} for name in RUNNERS},
+        judged={**scores, **{name: {k: frozen(v) for k, v in run.items()} for name in RUNNERS}},
         images={"generated": frozen(pictures), "source": frozen(sources)},
         features={k: frozen(v.astype(np.float32)) for k, v in features.items()},
         texts=texts,
@@ -81,7 +81,6 @@ def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimensio
         targets=targets,
         confusion=dict.fromkeys(CLASSIFIERS, confusion),
         classes={a: tuple("abc") for a in ATTRIBUTES},
-        judged=scores,
         seed=seed,
     )
 

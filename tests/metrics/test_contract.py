@@ -72,7 +72,6 @@ def rows(evidence: Evidence, order: np.ndarray, items: Items) -> Evidence:
         predictions={c: {a: v[order] for a, v in p.items()} for c, p in evidence.predictions.items()},
         expected={k: v[order] for k, v in evidence.expected.items()},
         judged={j: {k: v[order] for k, v in a.items()} for j, a in evidence.judged.items()},
-        judged={j: {k: v[order] for k, v in said.items()} for j, said in evidence.judged.items()},
         outputs=None if evidence.outputs is None else evidence.outputs[order],
         references=tuple(evidence.references[i] for i in order) if evidence.references else (),
     )
