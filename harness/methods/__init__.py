@@ -26,6 +26,7 @@ METHODS: Registry[type[Method]] = Registry(
         "particle_guidance": "harness.methods.diversity.particle_guidance:ParticleGuidance",
         "sparke": "harness.methods.diversity.sparke:Sparke",
         "untouched": "harness.methods.retrofitting.untouched:Untouched",
+        "fine_tuning": "harness.methods.retrofitting.fine_tuning:FineTuning",
         "afterlearner": "harness.methods.retrofitting.afterlearner:AfterLearner",
     },
 )

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import deepcopy
@@ -36,7 +36,7 @@ class Examples:
     """What an edit may learn from: the tune items with what is wanted of them."""
 
     facts: Facts
-    charge: Any = None  # called with a kind of call and a count
+    charge: Callable[[str, int], None]  # a kind of call and a count
 
 
 @dataclass(frozen=True)
