@@ -32,6 +32,14 @@ BATCH, STEPS, RATE, WARMUP = 48, 3000, 2e-3, 150
 LOOK_EVERY = 300
 
 
+def opened(folder: Path) -> T5ForConditionalGeneration:
+    """The network of an earlier run, to go on from."""
+    network: T5ForConditionalGeneration = T5ForConditionalGeneration.from_pretrained(
+        folder, dtype=torch.float32, dropout_rate=0.0
+    )
+    return network
+
+
 def untrained(tokenizer: PreTrainedTokenizerFast) -> T5ForConditionalGeneration:
     """The network with its drawn initial weights."""
     config = T5Config(
@@ -78,11 +86,11 @@ def held_back_loss(model: T5ForConditionalGeneration, source: list[list[int]], t
     return float(np.mean(parts))
 
 
-def batches(lengths: NDArray[np.int64], steps: int) -> Sequence[NDArray[np.int64]]:
+def batches(lengths: NDArray[np.int64], steps: int, stage: int = 0) -> Sequence[NDArray[np.int64]]:
     """Row numbers of each step's batch; rows of similar length stand together."""
     result: list[NDArray[np.int64]] = []
     for epoch in range(steps * BATCH // len(lengths) + 1):
-        g = generator(SEED, "training", NAME, "epoch", epoch)
+        g = generator(SEED, "training", NAME, "epoch", epoch, *([stage] if stage else []))
         order = np.argsort(lengths + g.uniform(-6, 6, len(lengths)), kind="stable")
         chunks = [order[i : i + BATCH] for i in range(0, len(order) - BATCH + 1, BATCH)]
         result += [chunks[int(i)] for i in g.permutation(len(chunks))]
@@ -90,12 +98,17 @@ def batches(lengths: NDArray[np.int64], steps: int) -> Sequence[NDArray[np.int64
 
 
 def train(
-    model: T5ForConditionalGeneration, source: list[list[int]], target: list[list[int]], steps: int, limit_s: float
+    model: T5ForConditionalGeneration,
+    source: list[list[int]],
+    target: list[list[int]],
+    steps: int,
+    limit_s: float,
+    stage: int = 0,
 ) -> dict[str, float]:
     """Trains in place; leaves the best state seen in the model. Returns step and held-back loss of that state."""
     kept_source, kept_target = source[:-HELD_BACK], target[:-HELD_BACK]
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01, betas=(0.9, 0.98))
-    plan = batches(np.array([len(s) + len(t) for s, t in zip(kept_source, kept_target, strict=True)]), steps)
+    plan = batches(np.array([len(s) + len(t) for s, t in zip(kept_source, kept_target, strict=True)]), steps, stage)
     best: dict[str, float] = {"step": 0, "loss": float("inf")}
     state, began, running = copy.deepcopy(model.state_dict()), time.time(), 0.0
     model.train()
@@ -125,7 +138,7 @@ def train(
         if out_of_time:
             break
     model.load_state_dict(state)
-    return best
+    return {**best, "steps": step + 1}
 
 
 def save(model: T5ForConditionalGeneration, folder: Path) -> None:
@@ -144,6 +157,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("build/zoo") / NAME)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--limit", type=float, default=2400, help="seconds after which training ends")
+    parser.add_argument("--start", type=Path, help="folder of an earlier run to go on from, with other batches")
     options = parser.parse_args(arguments)
     pairs: tuple[Problem, ...] = problems("training")
     # families follow one another in the split: mixed, so that the held-back programs are of every family
@@ -152,10 +166,11 @@ def main(arguments: list[str] | None = None) -> None:
     tokenizer = build([text for p in pairs for text in (p.source, p.target)], options.out)
     source = [tokenizer(p.source).input_ids for p in pairs]
     target = [tokenizer(p.target).input_ids for p in pairs]
-    model = untrained(tokenizer)
+    model = opened(options.start) if options.start else untrained(tokenizer)
     print(f"{sum(p.numel() for p in model.parameters())} parameters", flush=True)
+    earlier = json.loads((options.start / "card.json").read_text()) if options.start else {}
     began = time.time()
-    best = train(model, source, target, options.steps, options.limit)
+    best = train(model, source, target, options.steps, options.limit, stage=int(bool(options.start)))
     save(model.eval(), options.out)
     card.write_card(
         options.out,
@@ -164,8 +179,8 @@ def main(arguments: list[str] | None = None) -> None:
             "recipe": "harness.worlds.recipes.programs_t5",
             "seed": SEED,
             "device": "cpu",
-            "steps": options.steps,
-            "seconds": round(time.time() - began),
+            "steps": int(best["steps"]) + earlier.get("steps", 0),
+            "seconds": round(time.time() - began) + earlier.get("seconds", 0),
             "data": {"world": "programs", "split": "training", "n": SIZES["training"], "held_back": HELD_BACK},
             "measured": {"kept_step": best["step"], "held_back_loss_nats": round(best["loss"], 5)},
         },
