@@ -3,7 +3,8 @@
 A value passes when its JSON form equals the expected one: lists for tuples, numbers within `tolerance` (relative, or
 absolute below 1), true and false no numbers. The outcome of an item is pass, or that of its first test that does not:
 wrong, compile_error, runtime_error, timeout, memory, no_output (an empty program, or no value where one is expected).
-After a timeout the item's other tests are not run. How programs are held: `harness.models.judges.programs.runner`.
+After a timeout the item's other tests are not run. A program that was run is not run again, so evaluations that write
+the same programs cost less. How programs are held: `harness.models.judges.programs.runner`.
 Source: metrics.md section 13.
 """
 
@@ -24,6 +25,7 @@ from harness.models.judges.judge import Judge, Opened, judge
 from harness.models.judges.programs.runner import JAIL, SERVER, Answer, Job, Limits, run
 from harness.options import option
 
+KEPT = 20_000  # programs whose answers an opened judge remembers
 OUTCOMES = ("pass", "wrong", "compile_error", "runtime_error", "timeout", "memory", "no_output")
 
 
@@ -79,6 +81,7 @@ class PythonTests(Judge):
 
     def open(self, device: str) -> Opened:  # noqa: ARG002 - the protocol
         limits = Limits(self.cpu_s, self.wall_s, self.memory_mb, self.output_kb)
+        known: dict[Job, Answer] = {}  # a search asks of most programs again and again; endless ones cost the most
 
         def judged(
             artifacts: Mapping[str, NDArray[Any]], facts: Sequence[Mapping[str, Any]]
@@ -87,10 +90,17 @@ class PythonTests(Judge):
             if len(texts) != len(facts):
                 raise ValueError(f"{len(texts)} programs with the tests of {len(facts)} items")
             jobs = [
-                Job(str(text), str(fact["entry"]), tuple(tuple(t["args"]) for t in fact["tests"]))
+                Job(str(text), str(fact["entry"]), json.dumps([t["args"] for t in fact["tests"]]))
                 for text, fact in zip(texts, facts, strict=True)
             ]
-            return self._verdicts(run(jobs, limits, self.workers), facts)
+            # one look each: another thread may make the judge forget
+            answers = {job: answer for job in jobs if (answer := known.get(job)) is not None}
+            missing = list(dict.fromkeys(job for job in jobs if job not in answers))
+            answers |= dict(zip(missing, run(missing, limits, self.workers), strict=True))
+            if len(known) > KEPT:
+                known.clear()
+            known.update(answers)
+            return self._verdicts([answers[job] for job in jobs], facts)
 
         return judged
 

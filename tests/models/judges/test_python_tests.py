@@ -230,6 +230,24 @@ def test_one_bad_program_does_not_touch_the_others() -> None:
     assert found["again"].tolist() == [False, False, False, True, False, False]
 
 
+def test_a_program_that_was_run_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.models.judges import python_tests
+
+    asked, runs = facts(3), []
+    texts = np.array([f["reference"] for f in asked])
+    original = python_tests.run
+    monkeypatch.setattr(python_tests, "run", lambda jobs, *more: runs.append(len(jobs)) or original(jobs, *more))
+    judge = PythonTests(**QUICK).open("cpu")
+    first = judge({"texts": texts}, asked)
+    changed = np.array([*texts[:2], "x = 1"])
+    second = judge({"texts": changed}, asked)
+    assert runs == [3, 1]
+    assert first["outcome"].tolist() == ["pass"] * 3
+    assert second["outcome"].tolist() == ["pass", "pass", "runtime_error"]
+    judge({"texts": np.array([texts[0]] * 2)}, [asked[0], {**asked[0], "tests": asked[0]["tests"][:1]}])
+    assert runs == [3, 1, 1]  # other tests are another question
+
+
 def test_verdicts_are_those_of_one_worker_whatever_the_order() -> None:
     asked = facts(10)
     texts = np.array([f["reference"] for f in asked[:5]] + ["def x(:", "", "import os\nos._exit(0)", "1/0", "x = 1"])
@@ -242,7 +260,7 @@ def test_verdicts_are_those_of_one_worker_whatever_the_order() -> None:
 
 def test_a_hash_seed_a_locale_and_a_time_zone_that_do_not_vary() -> None:
     text = "import time\ndef f():\n    return [hash('abc') % 1000, time.strftime('%Z')]"
-    job = Job(text, "f", ((),))
+    job = Job(text, "f", "[[]]")
     first, second = (run([job], Limits())[0].results for _ in range(2))
     assert first == second
     assert '"UTC"' in first[0][1]
@@ -253,10 +271,10 @@ def test_no_process_and_no_folder_is_left(tmp_path: Path, monkeypatch: pytest.Mo
     tmp_path.chmod(0o711)
     with Server(Limits(**QUICK)) as server:
         process = server._process
-        assert server.ask(Job("def f():\n    return 2", "f", ((), ()))) == (("value", "2"), ("value", "2"))
+        assert server.ask(Job("def f():\n    return 2", "f", "[[], []]")) == (("value", "2"), ("value", "2"))
         process.kill()  # a server that dies costs its program, and the next one finds another
-        assert server.ask(Job("def f():\n    return 2", "f", ((),)))[0][0] == "runtime_error"
-        assert server.ask(Job("def f():\n    return 2", "f", ((),))) == (("value", "2"),)
+        assert server.ask(Job("def f():\n    return 2", "f", "[[]]"))[0][0] == "runtime_error"
+        assert server.ask(Job("def f():\n    return 2", "f", "[[]]")) == (("value", "2"),)
         process = server._process
     assert process.poll() is not None
     assert list(tmp_path.iterdir()) == []

@@ -22,7 +22,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).parent
 JAIL, SERVER = HERE / "jail.py", HERE / "server.py"
@@ -44,11 +43,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Job:
-    """One program with the arguments of its tests (JSON values)."""
+    """One program and its tests: JSON text, a list of the arguments of each."""
 
     program: str
     entry: str
-    tests: tuple[tuple[Any, ...], ...]
+    tests: str
 
 
 @dataclass(frozen=True)
@@ -95,8 +94,9 @@ class Server:
 
     def ask(self, job: Job) -> tuple[tuple[str, str], ...]:
         """The results of a job; a server that died is started again, and the job counts as failed."""
-        request = {"program": job.program, "entry": job.entry, "tests": job.tests, "cpu_s": self.limits.cpu_s}
-        patience = threading.Timer((self.limits.wall_s + 5) * (len(job.tests) + 1), self._kill)
+        tests = json.loads(job.tests)
+        request = {"program": job.program, "entry": job.entry, "tests": tests, "cpu_s": self.limits.cpu_s}
+        patience = threading.Timer((self.limits.wall_s + 5) * (len(tests) + 1), self._kill)
         patience.start()
         try:
             assert self._process.stdin is not None
@@ -108,7 +108,7 @@ class Server:
         except (OSError, ValueError, TypeError):
             self._stop()
             self._start()
-            return (("runtime_error", "the program ended its server"),) * len(job.tests)
+            return (("runtime_error", "the program ended its server"),) * len(tests)
         finally:
             patience.cancel()
 
