@@ -28,5 +28,9 @@ METHODS: Registry[type[Method]] = Registry(
         "untouched": "harness.methods.retrofitting.untouched:Untouched",
         "fine_tuning": "harness.methods.retrofitting.fine_tuning:FineTuning",
         "afterlearner": "harness.methods.retrofitting.afterlearner:AfterLearner",
+        "evolgan": "harness.methods.retrofitting.evolgan:EvolGan",
+        "best_of_n": "harness.methods.retrofitting.best_of_n:BestOfN",
+        "gradient_latent": "harness.methods.retrofitting.gradient_latent:GradientLatent",
+        "truncation": "harness.methods.retrofitting.truncation:Truncation",
     },
 )

@@ -62,6 +62,10 @@ class LatentOracle(ABC):
     def features(self, latents: Latents, extractor: str) -> NDArray[np.float32]:
         """(n, d) features of what the latents become; not an evaluation, counted apart."""
 
+    def prior_features(self, latents: Latents, extractor: str) -> NDArray[np.float32]:
+        """(m, d) features of m latents that belong to no item. Whichever items are at hand, they are the same."""
+        return self.features(latents, extractor)
+
 
 @dataclass(frozen=True)
 class Trace:

@@ -154,6 +154,8 @@ class _Checker:
             task.texts()
             task.items()
             task.shards()
+            if (tune := getattr(task, "tune_texts", None)) is not None:
+                tune()
         except UnknownName as error:
             named = [k for k, v in self.tree.find(("task",)).plain.items() if v == error.name] if (
                 isinstance(self.tree.find(("task",)).value, dict)

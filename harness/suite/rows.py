@@ -156,6 +156,10 @@ class RowChecker:
                 where = f" at {point_label('', chosen).strip()}" if chosen else ""
                 self.checker.add(path, f"{what}{where}: {error}")
                 return []
+            refuses = getattr(self.task, "refuses", None)
+            if refuses is not None and (reason := refuses(method)):
+                self.checker.add(path, reason)
+                return []
             reads = reads_of(method)
             for option, role in reads.items():
                 if role not in self.roles:

@@ -79,6 +79,10 @@ class Retrofitting(Task):
     def losses(self, answers: Answers, facts: Facts, judged: Answers) -> Losses:
         """(n,) in [0, 1], 0 best, from the answers and what the tune judge says of them."""
 
+    def cost(self, model: Any, items: int) -> Mapping[str, int]:
+        """Further calls by kind that `answer` makes for so many tune items; an evaluation read back costs the same."""
+        return {}
+
     def refined(
         self, model: Any, method: Search, rows: range, seed: int, context: RunContext
     ) -> tuple[Answers, Losses, NDArray[np.float64]]:
@@ -167,6 +171,10 @@ class TuneOracle(Oracle):
             found = list(pool.map(lambda p: self._one(space, p, items), points))
         self.context.charge("evaluations", len(points))
         self.context.charge("answers", len(points) * items)
+        for point in points:
+            with space.applied(self.session, point):
+                for kind, count in self.task.cost(self.session, items).items():
+                    self.context.charge(kind, count)
         self.asked += len(points)
         self.context.progress(len(self.task.items()) * self.asked / (self.expected + 1))
         return found

@@ -134,6 +134,10 @@ class Task(ABC):
         """Reference texts of every item, in storage order."""
         raise ValueError(f"task {self.name!r} has no reference texts")
 
+    def refuses(self, method: Method) -> str:
+        """Why the task, with its options, cannot take a method of a kind that it takes; "" where it can."""
+        return ""
+
     @abstractmethod
     def feeds(self) -> frozenset[tuple[str, str]]:
         """The (kind, role) pairs of evidence that it can supply to metrics; the suite adds roles of data sets."""

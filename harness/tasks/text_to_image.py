@@ -7,7 +7,7 @@ The shared inputs are the prompts and the keyed initial noise of every (prompt, 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.data.prompts import load_prompts
-from harness.methods.method import Couples, Group, Kind, Method, Sampling
+from harness.methods.method import Couples, Group, Kind, Method, Sampling, Search
+from harness.models import judges
 from harness.options import option
+from harness.tasks.prompt_search import PromptSearch, disjoint, refusal
+from harness.tasks.retrofitting import Ready
 from harness.tasks.task import ItemTable, RunContext, Shard, ShardResult, Task
 
 if TYPE_CHECKING:
@@ -37,10 +40,14 @@ class TextToImage(Task):
     images_per_prompt: int = option(8, unit="images", at_least=1, help="samples of each prompt")
     group_size: int | None = option(None, unit="images", at_least=1, help="coupled group; default: all of a prompt")
     first: int | None = option(None, unit="prompts", at_least=1, help="only the first so many prompts of the set")
+    judge: str | None = option(None, in_id=False, help="the image scorer that searches are told; identified by content")
+    tune_prompts: str | tuple[str, ...] | None = option(
+        None, help="prompts of offline searches, none of the report's; as many images each", in_id=False
+    )
 
     name = "text_to_image"
     version = 1
-    kinds = frozenset({Kind.SAMPLING})
+    kinds = frozenset({Kind.SAMPLING, Kind.SEARCH})
     artifacts = frozenset({"images", "latents"})
     cluster = "prompt"
 
@@ -52,8 +59,30 @@ class TextToImage(Task):
         return self._texts
 
     def content(self) -> dict[str, str]:
-        text = "\n".join(self._texts)
-        return {"prompts": hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}
+        """Judge and tune prompts stand there only where they are given: other suites keep their addresses."""
+        found = {"prompts": _digest(self._texts)}
+        if self.judge is not None:
+            found["judge"] = judges.identity(judges.find(self.judge))
+        if self.tune_prompts is not None:
+            found["tune_prompts"] = _digest(self.tune_texts())
+        return found
+
+    def tune_texts(self) -> tuple[str, ...]:
+        """The tune prompts; empty where there are none. Raises ValueError where one is reported too."""
+        return self._tune_texts
+
+    @cached_property
+    def _tune_texts(self) -> tuple[str, ...]:
+        found = () if self.tune_prompts is None else load_prompts(self.tune_prompts)
+        disjoint(found, self._texts)
+        return found
+
+    def facts(self) -> tuple[Mapping[str, str], ...]:
+        """The subject of every image: its prompt."""
+        return tuple({"subject": self._texts[p]} for p in self.items().prompt)
+
+    def refuses(self, method: Method) -> str:
+        return refusal(self, method)
 
     @property
     def _group(self) -> int:
@@ -82,13 +111,17 @@ class TextToImage(Task):
 
     def feeds(self) -> frozenset[tuple[str, str]]:
         own = {"images", "features", "texts", "predictions", "expected", "targets", "confusion"}
+        if self.judge is not None:
+            own |= {"judged", "search"}
         return frozenset((kind, "generated") for kind in own)
 
-    def prepare(self, model: Any, method: Method, seed: int, context: RunContext) -> Method:
+    def prepare(self, model: Any, method: Method, seed: int, context: RunContext) -> Any:
         from harness.models.diffusion.stage import LoopStage
 
+        if isinstance(method, Search):
+            return PromptSearch(self, context).prepare(model, method, seed, context)
         if not isinstance(method, Sampling):
-            raise TypeError(f"text_to_image takes sampling methods, not {method.kind.value}: {method.name}")
+            raise TypeError(f"text_to_image takes samplings and searches, not {method.kind.value}: {method.name}")
         stage = LoopStage(
             model,
             prompts=self._texts,
@@ -118,12 +151,15 @@ class TextToImage(Task):
     def run(self, model: Any, method: Any, seed: int, shard: Shard, context: RunContext) -> ShardResult:
         from harness.models.diffusion.loop import sample
 
+        if isinstance(method, Ready):
+            return PromptSearch(self, context).run(model, method, seed, shard, context)
         assert isinstance(method, Sampling)
-        groups = self._groups(seed, shard)
+        groups = self.groups(seed, shard)
         samples = sample(model, method, groups, seed=seed, micro_batch=context.micro_batch, progress=context.progress)
         return _result(samples, groups)
 
-    def _groups(self, seed: int, shard: Shard) -> list[Group]:
+    def groups(self, seed: int, shard: Shard) -> list[Group]:
+        """The coupled groups of a shard."""
         table, size = self.items(), self._group
         return [
             Group(
@@ -135,6 +171,10 @@ class TextToImage(Task):
             )
             for i in range(shard.start, shard.stop, size)
         ]
+
+
+def _digest(texts: Sequence[str]) -> str:
+    return hashlib.blake2b("\n".join(texts).encode(), digest_size=16).hexdigest()
 
 
 def _result(samples: Samples, groups: Sequence[Group]) -> ShardResult:

@@ -91,24 +91,28 @@ class Diffusion:
 
     # --- times ----------------------------------------------------------------------------------------------------
 
-    def fresh_scheduler(self) -> Any:
-        """A scheduler of the asked kind with the model's own noise schedule. Raises UnsupportedScheduler."""
+    def fresh_scheduler(self, **other: Any) -> Any:
+        """A scheduler of the asked kind with the model's own noise schedule, `other` configuration laid over it.
+
+        Raises UnsupportedScheduler.
+        """
         import diffusers
 
         own = self.pipe.scheduler
         if self.scheduler_name == "own":
-            return type(own).from_config(own.config)
+            return type(own).from_config(own.config, **other)
         name, changes = SCHEDULERS[self.scheduler_name]
         if self.family.flow != name.startswith("FlowMatch"):
             raise UnsupportedScheduler(
                 f"scheduler {self.scheduler_name!r} does not fit a model that predicts "
                 f"{'a flow velocity' if self.family.flow else own.config.prediction_type}"
             )
-        return getattr(diffusers, name).from_config(own.config, **changes)
+        return getattr(diffusers, name).from_config(own.config, **changes, **other)
 
-    def timetable(self, steps: int) -> Timetable:
+    def timetable(self, steps: int, **other: Any) -> Timetable:
+        """A fresh timetable; `other` is laid over the scheduler's configuration."""
         eta = 1.0 if self.scheduler_name == "ddim_eta1" else 0.0
-        scheduler = self.fresh_scheduler()
+        scheduler = self.fresh_scheduler(**other)
         table = timetable(scheduler, steps, self.device, eta=eta, **self.family.times(scheduler, steps))
         if self.family.flow != (table.scaling is Scaling.FLOW):
             raise UnsupportedScheduler(f"{type(scheduler).__name__} does not fit a {type(self.pipe).__name__}")
