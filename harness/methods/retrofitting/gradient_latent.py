@@ -67,7 +67,7 @@ def clipped(gradient: Floats, most: float | None) -> Floats:
     if most is None:
         return gradient
     norm = np.linalg.norm(gradient, axis=1, keepdims=True)
-    return gradient * np.minimum(1.0, most / np.maximum(norm, TINY))
+    return np.asarray(gradient * np.minimum(1.0, most / np.maximum(norm, TINY)))
 
 
 class Stepper:
