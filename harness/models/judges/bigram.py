@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 START, END = "<s>", "</s>"
 
@@ -34,7 +35,7 @@ def bigram(sentences: Sequence[str]) -> Bigram:
     pairs: Counter[tuple[str, str]] = Counter()
     for sentence in sentences:
         words = [START, *sentence.split(), END]
-        pairs.update(zip(words[:-1], words[1:], strict=True))
+        pairs.update(pairwise(words))
     seen: Counter[str] = Counter()
     history: Counter[str] = Counter()
     kinds: Counter[str] = Counter()

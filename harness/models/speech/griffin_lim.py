@@ -1,8 +1,8 @@
 """Griffin-Lim with momentum: audio whose short-time spectrum has a wanted magnitude.
 
-Alternates between the set of spectra with that magnitude and the set of spectra of real signals (Griffin and Lim 1984),
-with the accelerated step of Perraudin, Balazs and Søndergaard 2013. The start phase comes from a key and is the same for
-every utterance, frame by frame, so the audio of a frame does not depend on how many follow.
+Alternates between the spectra with that magnitude and the spectra of real signals (Griffin and Lim 1984), with the
+accelerated step of Perraudin, Balazs and Søndergaard 2013. The start phase comes from a key and is the same for every
+utterance, frame by frame.
 """
 
 from __future__ import annotations

@@ -86,7 +86,9 @@ def train(mels: list[Tensor], steps: int, codes: int) -> VqCodec:
         model = VqCodec(FRAMES, codes)
     every = torch.cat(mels, dim=1)
     model.mean.copy_(every.mean(1, keepdim=True))
-    model.spread.fill_(float((every - model.mean).std()))  # one scale: the bands keep their relative weight in the error
+    model.spread.fill_(
+        float((every - model.mean).std())
+    )  # one scale: the bands keep their relative weight in the error
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=0.05)
     means = RunningMeans(model)
@@ -114,7 +116,9 @@ def train(mels: list[Tensor], steps: int, codes: int) -> VqCodec:
         optimizer.step()
         schedule.step()
         if (step + 1) % 100 == 0:
-            text = f"step {step + 1}/{steps} error {float(error.detach()):.4f} commitment {float(commitment.detach()):.4f}"
+            text = (
+                f"step {step + 1}/{steps} error {float(error.detach()):.4f} commitment {float(commitment.detach()):.4f}"
+            )
             print(time.strftime("%H:%M:%S"), text, flush=True)
     return model.eval().requires_grad_(False)
 

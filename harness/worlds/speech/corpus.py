@@ -1,8 +1,9 @@
 """Utterances of the speech world: which sentence, by which voice, how fast and over how much noise.
 
 The sentences are cut into splits by a keyed order within each template, so the splits share no sentence while every
-split has all templates. Voice, rate and noise of an utterance come from its own key: utterance 7 is the same whatever
-the number asked for.
+split has all templates. The rarer templates weigh more in tune and report than in training, as commands do
+in use. Voice, rate and noise of an utterance come from its own key: utterance 7 is the same whatever the number asked
+for.
 """
 
 from __future__ import annotations
@@ -95,5 +96,7 @@ def utterances(split: str, count: int | None = None, variants: int = 1) -> tuple
     """
     count = SIZES[split] if count is None else count
     if not 0 < count <= len(sentences(split)):
-        raise ValueError(f"split {split!r} of the speech world has {len(sentences(split))} sentences, asked for {count}")
+        raise ValueError(
+            f"split {split!r} of the speech world has {len(sentences(split))} sentences, asked for {count}"
+        )
     return tuple(utterance(split, i, v) for i in range(count) for v in range(variants))

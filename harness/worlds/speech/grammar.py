@@ -1,7 +1,7 @@
 """The commands of the speech world: four templates of slots, each slot a short list of words.
 
 Every word stands in the CMU dictionary of pocketsphinx (a test holds this), so that a recogniser's errors are errors of
-hearing. Words that sound alike are there on purpose (fifteen and fifty, pen and pan): a codec that blurs them is caught.
+hearing. Words that sound alike are there on purpose (fifteen and fifty, pen and pan): a codec must not blur them.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def synthesise(utterance: Utterance) -> NDArray[np.int16]:
 
 
 def noise(length: int, speech: NDArray[np.float64], utterance: Utterance) -> NDArray[np.float64]:
-    """(length,) float64 Gaussian noise whose power lies `noise_db` decibel below that of `speech`, keyed by the name."""
+    """(length,) float64 Gaussian noise whose power lies `noise_db` decibel below that of `speech`, by name."""
     ratio = FLOOR_DB if utterance.noise_db is None else utterance.noise_db
     drawn = generator(SEED, "world", "speech-noise", utterance.name).standard_normal(length)
     power = float(np.mean(speech**2)) if len(speech) else 1.0
