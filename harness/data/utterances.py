@@ -67,7 +67,7 @@ def speakers_of(speakers: set[str], split: str) -> set[str]:
     """The speakers of a split, by a keyed order of their names. Raises UtterancesError below two speakers."""
     if len(speakers) < 2:
         raise UtterancesError(
-            f"{len(speakers)} speaker cannot be cut into tune and report: make folders tune/ and report/, or add speakers"
+            f"{len(speakers)} speaker cannot be cut in two splits: add speakers, or make folders tune/ and report/"
         )
     order = generator(0, "split", "speakers").permutation(len(speakers))
     names = [sorted(speakers)[i] for i in order]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.metrics.embeddings import CLIP_MODELS, extractors, spaces
 from harness.metrics.image_scorers import SHIPPED, scorers
 from harness.metrics.metric import Metric
+from harness.metrics.recognisers import recognisers
 from harness.registry import Registry
 
 CLASSIFIERS = ("avatars", "digits")
@@ -29,6 +30,7 @@ METRICS: Registry[type[Metric]] = Registry(
         "net": lambda: LPIPS_NETS,
         "scorer": scorers,
         "runner": lambda: (*RUNNERS, *(n for n in scorers() if n not in SHIPPED)),
+        "recogniser": recognisers,
     },
     entries={
         "fid": "harness.metrics.fid:Fid",
@@ -76,6 +78,10 @@ METRICS: Registry[type[Metric]] = Registry(
         "color.palette_entropy": "harness.metrics.color_difference:PaletteEntropy",
         "color.name_vendi": "harness.metrics.color_difference:NameVendi",
         "color.hue": "harness.metrics.color_hue:HueDiversity",
+        "wer.{recogniser}": "harness.metrics.word_error_rate:WordErrorRate",
+        "wer.{recogniser}.macro": "harness.metrics.word_error_rate:WordErrorRateMacro",
+        "cer.{recogniser}": "harness.metrics.word_error_rate:CharacterErrorRate",
+        "cer.{recogniser}.macro": "harness.metrics.word_error_rate:CharacterErrorRateMacro",
         "search.gap": "harness.metrics.search_account:SearchGap",
         "bleu": "harness.metrics.bleu:Bleu",
         "chrf": "harness.metrics.chrf:Chrf",

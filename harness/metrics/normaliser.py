@@ -12,26 +12,30 @@ import json
 import unicodedata
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from typing import Literal
+
+NormaliserName = Literal["spaces-v1", "basic-en-v1"]
 
 
 @dataclass(frozen=True)
 class Normaliser:
     """One list of rules, applied in the order of the fields.
 
-    name         with its version;  form  Unicode normal form, "" for none
-    lower        lower case
+    name         with its version
     apostrophes  characters that become '
-    blank        first letters of Unicode categories whose characters become spaces (P punctuation, S symbols)
     gone         Unicode categories whose characters vanish (Cf: zero-width and direction marks)
+    form         Unicode normal form, "" for none
+    lower        lower case
+    blank        first letters of Unicode categories whose characters become spaces (P punctuation, S symbols)
     kept         characters exempt from `blank` between two letters or digits
     """
 
     name: str
+    apostrophes: str = ""
+    gone: tuple[str, ...] = ()
     form: str = ""
     lower: bool = False
-    apostrophes: str = ""
     blank: str = ""
-    gone: tuple[str, ...] = ()
     kept: str = ""
 
     @property
@@ -42,12 +46,12 @@ class Normaliser:
 
     def __call__(self, text: str) -> str:
         """The text by the rules, words separated by one space, none at the ends."""
-        if self.form:
-            text = unicodedata.normalize(self.form, text)  # type: ignore[arg-type]
-        if self.lower:
-            text = text.lower()
         text = text.translate({ord(c): "'" for c in self.apostrophes})
-        characters = [c for c in text if unicodedata.category(c) not in self.gone]
+        text = "".join(c for c in text if unicodedata.category(c) not in self.gone)
+        text = self._formed(text)
+        if self.lower:
+            text = self._formed(text.lower())
+        characters = list(text)
         out = []
         for i, c in enumerate(characters):
             inside = 0 < i < len(characters) - 1 and characters[i - 1].isalnum() and characters[i + 1].isalnum()
@@ -55,12 +59,15 @@ class Normaliser:
             out.append(" " if separates else c)
         return " ".join("".join(out).split())
 
+    def _formed(self, text: str) -> str:
+        return unicodedata.normalize(self.form, text) if self.form else text  # type: ignore[arg-type]
+
 
 NORMALISERS: dict[str, Normaliser] = {
     n.name: n
     for n in (
         Normaliser("spaces-v1"),
-        Normaliser("basic-en-v1", "NFKC", True, "\u2018\u2019\u02bc`\u00b4", "PS", ("Cf",), "'"),
+        Normaliser("basic-en-v1", "\u2018\u2019\u02bc`\u00b4", ("Cf",), "NFKC", True, "PS", "'"),
     )
 }
 """spaces-v1: white space only. basic-en-v1: compatibility forms, lower case, no punctuation but word apostrophes."""

@@ -1,7 +1,7 @@
 """WER and CER: how many words or characters a recogniser gets wrong of what should have been said.
 
-`wer.{judge}` is the corpus rate: all substitutions, deletions and insertions over all reference words. It may exceed 1
-and is never clipped. `.macro` is the mean over utterances of their own rates, another number under another name.
+`wer.{recogniser}` is the corpus rate: all substitutions, deletions and insertions over all reference words. It may
+exceed 1 and is never clipped. `.macro` is the mean over utterances of their own rates: another number, another name.
 An utterance with an empty reference has no rate of its own; its insertions count in the corpus rate, and the companion
 `empty` says how many there are. Intervals: delta method of a ratio of sums, clustered by sentence; never a binomial
 over words (its coverage is .74 where .95 is claimed). Source: metrics.md section 14.
@@ -28,7 +28,7 @@ from harness.metrics.metric import (
     ScoreStatus,
     metric,
 )
-from harness.metrics.normaliser import NORMALISERS, is_cjk, normalised, normaliser
+from harness.metrics.normaliser import NormaliserName, is_cjk, normalised, normaliser
 from harness.options import option
 from harness.stats.intervals import ratio_items
 from harness.stats.units import Estimator, UnitKind, Units
@@ -53,13 +53,13 @@ def own_rates(found: Counts) -> Floats:
 class _ErrorRate(Metric):
     """What the four rates share."""
 
-    judge: str
-    normaliser: str
+    recogniser: str
+    normaliser: NormaliserName
     counted: ClassVar[Unit]
     average: ClassVar[str]
 
     def needs(self) -> tuple[Need, ...]:
-        return (Need("judged", "generated", self.judge), Need("references"))
+        return (Need("judged", "generated", self.recogniser), Need("references"))
 
     def identify(self, context: Sequence[tuple[str, str]] = ()) -> MetricId:
         own = ("average", self.average), ("empty", "insertions-count"), ("rules", normaliser(self.normaliser).digest)
@@ -68,12 +68,9 @@ class _ErrorRate(Metric):
 
     def edits(self, evidence: Evidence) -> Counts:
         """The counts of all items. Raises CannotMeasure for what is missing, ambiguous or not in words."""
-        if self.normaliser not in NORMALISERS:
-            known = ", ".join(NORMALISERS)
-            raise CannotMeasure(ScoreStatus.PROTOCOL_MISMATCH, f"no normaliser {self.normaliser!r}; one of {known}")
-        texts = evidence.judged.get(self.judge, {}).get("text")
+        texts = evidence.judged.get(self.recogniser, {}).get("text")
         if texts is None:
-            raise CannotMeasure(ScoreStatus.FAILED, f"transcripts of {self.judge!r}: not brought by the scorer")
+            raise CannotMeasure(ScoreStatus.FAILED, f"transcripts of {self.recogniser!r}: not brought by the scorer")
         n = len(evidence.items)
         if n == 0:
             raise CannotMeasure(ScoreStatus.INSUFFICIENT_N, "no utterances")
@@ -140,7 +137,7 @@ class _Macro(_ErrorRate):
 
 
 @metric(
-    "wer.{judge}",
+    "wer.{recogniser}",
     unit="errors a reference word",
     direction=Direction.LOWER,
     estimator=Estimator.RATIO,
@@ -151,8 +148,10 @@ class _Macro(_ErrorRate):
 class WordErrorRate(_Micro):
     """Word errors over reference words, summed over all utterances."""
 
-    judge: str = option(help="recogniser that reads the speech")
-    normaliser: str = option("basic-en-v1", help="named rules applied to both texts", source="metrics.md T41")
+    recogniser: str = option(help="judge that reads the speech")
+    normaliser: NormaliserName = option(
+        "basic-en-v1", help="named rules applied to both texts", source="metrics.md T41"
+    )
     tokens: Literal["word", "mixed"] = option("word", help="mixed: characters of scripts without spaces, else words")
 
     def counted_unit(self) -> Unit:
@@ -160,7 +159,7 @@ class WordErrorRate(_Micro):
 
 
 @metric(
-    "wer.{judge}.macro",
+    "wer.{recogniser}.macro",
     unit="errors a reference word",
     direction=Direction.LOWER,
     estimator=Estimator.MEAN,
@@ -171,8 +170,10 @@ class WordErrorRate(_Micro):
 class WordErrorRateMacro(_Macro):
     """Mean over utterances of their word error rates."""
 
-    judge: str = option(help="recogniser that reads the speech")
-    normaliser: str = option("basic-en-v1", help="named rules applied to both texts", source="metrics.md T41")
+    recogniser: str = option(help="judge that reads the speech")
+    normaliser: NormaliserName = option(
+        "basic-en-v1", help="named rules applied to both texts", source="metrics.md T41"
+    )
     tokens: Literal["word", "mixed"] = option("word", help="mixed: characters of scripts without spaces, else words")
 
     def counted_unit(self) -> Unit:
@@ -180,7 +181,7 @@ class WordErrorRateMacro(_Macro):
 
 
 @metric(
-    "cer.{judge}",
+    "cer.{recogniser}",
     unit="errors a reference character",
     direction=Direction.LOWER,
     estimator=Estimator.RATIO,
@@ -191,14 +192,16 @@ class WordErrorRateMacro(_Macro):
 class CharacterErrorRate(_Micro):
     """Character errors, spaces counted, over reference characters, summed over all utterances."""
 
-    judge: str = option(help="recogniser that reads the speech")
-    normaliser: str = option("basic-en-v1", help="named rules applied to both texts", source="metrics.md T41")
+    recogniser: str = option(help="judge that reads the speech")
+    normaliser: NormaliserName = option(
+        "basic-en-v1", help="named rules applied to both texts", source="metrics.md T41"
+    )
 
     counted = "character"
 
 
 @metric(
-    "cer.{judge}.macro",
+    "cer.{recogniser}.macro",
     unit="errors a reference character",
     direction=Direction.LOWER,
     estimator=Estimator.MEAN,
@@ -209,7 +212,9 @@ class CharacterErrorRate(_Micro):
 class CharacterErrorRateMacro(_Macro):
     """Mean over utterances of their character error rates."""
 
-    judge: str = option(help="recogniser that reads the speech")
-    normaliser: str = option("basic-en-v1", help="named rules applied to both texts", source="metrics.md T41")
+    recogniser: str = option(help="judge that reads the speech")
+    normaliser: NormaliserName = option(
+        "basic-en-v1", help="named rules applied to both texts", source="metrics.md T41"
+    )
 
     counted = "character"

@@ -13,6 +13,7 @@ from harness.metrics import ATTRIBUTES, CLASSIFIERS, LPIPS_NETS, RUNNERS
 from harness.metrics.embeddings import CLIP_MODELS, PUBLISHED, SHIPPED
 from harness.metrics.image_scorers import SHIPPED as SCORERS
 from harness.metrics.metric import Evidence, Items
+from harness.metrics.recognisers import SHIPPED as RECOGNISERS
 
 CLASSES = 3
 
@@ -71,7 +72,11 @@ def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimensio
         items=items,
         outputs=frozen(np.array(written, dtype=np.str_)),
         references=wanted,
-        judged={**scores, **{name: {k: frozen(v) for k, v in run.items()} for name in RUNNERS}},
+        judged={
+            **scores,
+            **{name: {k: frozen(v) for k, v in run.items()} for name in RUNNERS},
+            **{name: {"text": frozen(np.array(written, dtype=np.str_))} for name in RECOGNISERS},
+        },
         images={"generated": frozen(pictures), "source": frozen(sources)},
         features={k: frozen(v.astype(np.float32)) for k, v in features.items()},
         texts=texts,

@@ -111,7 +111,7 @@ def train(mels: list[Tensor], steps: int, codes: int) -> VqCodec:
         error = ((model.decode_vectors(vectors) - target) / model.spread).square().mean()
         loss = error + COMMITMENT * commitment
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()

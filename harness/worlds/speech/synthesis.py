@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,5 +58,5 @@ def synthesiser_digest() -> str:
 
     digest = hashlib.sha256(espeak.library().read_bytes())
     for name in ("en_dict", "phondata", "phonindex", "phontab", "intonations"):
-        digest.update((espeak.Path(espeakng_loader.get_data_path()) / name).read_bytes())
+        digest.update((Path(espeakng_loader.get_data_path()) / name).read_bytes())
     return digest.hexdigest()[:32]

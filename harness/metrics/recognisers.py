@@ -1,0 +1,23 @@
+"""Which judges turn speech into text, by name only: built in, the user's own, and those of plug-ins. None is opened.
+
+The judges are in harness/models/judges; a user's own are NAME.judge.yaml files in the weights folder, whose names are
+read here so that a suite can be checked without any of them.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import entry_points
+
+from harness.metrics.embeddings import weights_folder
+
+SHIPPED = ("sphinx-commands", "sphinx-open", "sphinx", "whisper", "wav2vec2")
+SUFFIX = ".judge.yaml"
+
+
+def recognisers() -> tuple[str, ...]:
+    """Every name that may stand in `wer.NAME`; whether the judge hears speech is known when it has judged."""
+    own = (p.name.removesuffix(SUFFIX) for p in sorted(weights_folder().glob(f"*{SUFFIX}")))
+    plugged = (point.name for point in entry_points(group="harness.judges"))
+    found = (n for n in (*own, *plugged) if re.fullmatch(r"[A-Za-z0-9_-]+", n))
+    return tuple(dict.fromkeys((*SHIPPED, *found)))
