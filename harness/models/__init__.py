@@ -12,6 +12,7 @@ MODELS: Registry[type[Model]] = Registry(
         "avatars-sd": "harness.models.diffusion.zoo:AvatarsSd",
         "digits-sd": "harness.models.diffusion.zoo:DigitsSd",
         "diffusers": "harness.models.diffusion.hub:Diffusers",
+        "commands-codec": "harness.models.speech.commands_codec:CommandsCodec",
         "avatars-gan": "harness.models.gan:AvatarsGan",
         "torch_hub_gan": "harness.models.torch_hub:TorchHubGan",
         "programs-t5": "harness.models.seq2seq:ProgramsT5",

@@ -99,6 +99,12 @@ ZOO: dict[str, ZooEntry] = {
             "harness.worlds.recipes.digits_features",
             "64 features of a 32x32 handwritten digit",
         ),
+        ZooEntry(
+            "commands-codec",
+            "speech",
+            "harness.worlds.recipes.commands_codec",
+            "spoken commands through 80 bits a second and back, not all of them understood afterwards",
+        ),
     )
 }
 

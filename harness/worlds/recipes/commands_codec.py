@@ -26,14 +26,14 @@ SEED = 0
 TRAIN, HELD_OUT = 1600, 100
 FRAMES = Frames()
 CODES = 16
-BATCH, CROP, STEPS, RATE = 24, 96, 6000, 1.5e-3
+BATCH, CROP, STEPS, RATE = 24, 96, 2500, 1.5e-3
 DECAY, COMMITMENT, IDLE = 0.98, 0.25, 0.02
 
 
-def spectrograms(split: str, count: int) -> list[Tensor]:
-    """Log-mel (bands, F) of the first `count` utterances of a split."""
+def spectrograms(first: int, count: int) -> list[Tensor]:
+    """Log-mel (bands, F) of `count` utterances of the training split."""
     result = []
-    for utterance in speech.utterances(split, count):
+    for utterance in speech.utterances("training", first + count)[first:]:
         audio = torch.from_numpy(speech.synthesise(utterance).astype(np.float32) / 32768)
         result.append(log_mel(audio, FRAMES))
     return result
@@ -148,7 +148,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--codes", type=int, default=CODES)
     options = parser.parse_args(arguments)
-    model = train(spectrograms("training", TRAIN), options.steps, options.codes)
+    model = train(spectrograms(0, TRAIN), options.steps, options.codes)
     model.save(options.out)
     card.write_card(
         options.out,
@@ -162,7 +162,7 @@ def main(arguments: list[str] | None = None) -> None:
         },
     )
     # what is measured is what is stored, in half precision
-    measured = measure(VqCodec.load(options.out), spectrograms("training", TRAIN + HELD_OUT)[TRAIN:])
+    measured = measure(VqCodec.load(options.out), spectrograms(TRAIN, HELD_OUT))
     card.update_card(options.out, {"measured": measured})
     print(measured)
 
