@@ -105,6 +105,12 @@ ZOO: dict[str, ZooEntry] = {
             "harness.worlds.recipes.commands_codec",
             "spoken commands through 80 bits a second and back, not all of them understood afterwards",
         ),
+        ZooEntry(
+            "programs-t5",
+            "seq2seq",
+            "harness.worlds.recipes.programs_t5",
+            "JavaScript functions of the programs world to Python, a transformers T5",
+        ),
     )
 }
 
