@@ -58,7 +58,7 @@ def plan(loaded: LoadedSuite, only: Sequence[str] = (), *, fetchable: bool = Fal
     Raises SuiteError where a name fits no row, or where the model's weights are missing.
     """
     chosen = _chosen(loaded.rows, only)
-    task, model = _task_part(loaded.task), _model_part(loaded, fetchable)
+    task, model = _task_part(loaded), _model_part(loaded, fetchable)
     read = {role for _, point in chosen for role in point.reads}  # what metrics read is hashed when they do
     data = {role: _data_part(loaded, role) for role in loaded.image_sets if role in read}
     libraries = library_versions()
@@ -111,9 +111,14 @@ def _chosen(rows: tuple[LoadedRow, ...], only: Sequence[str]) -> list[tuple[Load
     return [pair for pair, called in zip(every, names, strict=True) if not only or called & set(only)]
 
 
-def _task_part(task: Task) -> Part:
+def _task_part(loaded: LoadedSuite) -> Part:
+    task = loaded.task
     content = getattr(task, "content", None)
-    hashes = content() if content is not None else {"texts": _digest(list(task.texts()))}
+    try:
+        hashes = content() if content is not None else {"texts": _digest(list(task.texts()))}
+    except MissingWeights as error:  # of the task's judge
+        mark = loaded.tree.find(("task",)).mark
+        raise SuiteError(Located(mark, f"task {task.name!r}: {m}") for m in error.missing) from error
     return Part(task.name, task.version, params_of(task, in_id_only=True), hashes)
 
 

@@ -105,7 +105,9 @@ class Retrofitting(Task):
         return str(fact.get("name", ""))
 
     def content(self) -> dict[str, str]:
-        return {split: digest(list(self.facts_of(split))) for split in ("tune", "report")}
+        """Both splits, and what the tune judge is: another judge's evaluations are never read back."""
+        found = {split: digest(list(self.facts_of(split))) for split in ("tune", "report")}
+        return {**found, "judge": judges.identity(judges.find(self.judge))} if self.judge else found
 
     def items(self) -> ItemTable:
         cluster, sample = self.clusters()

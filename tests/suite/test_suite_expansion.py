@@ -52,8 +52,25 @@ def test_what_is_no_identity_is_in_no_address_and_yet_handed_on(write: Write) ->
     found = plan(load_suite(write({"model: toy": "model: {name: toy, absent: false}"}))).cells[0]
     assert "absent" not in found.cell.model.params
     assert "prompts" not in found.cell.task.params  # its texts are hashed in the content
-    assert found.outside["task"] == {"prompts": "avatars/open"}
+    assert found.outside["task"] == {"prompts": "avatars/open", "judge": None, "tune_prompts": None}
     assert found.outside["model"] == {"absent": False}
+
+
+def test_a_judge_and_tune_prompts_change_addresses_only_where_they_are_named(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what they are: the judge's identity, the texts of the prompts."""
+    from harness.models.judges import JUDGES
+
+    monkeypatch.setitem(JUDGES.entries, "toy-redness", "toy_judges:Redness")  # type: ignore[index]
+    first = "first: 2"
+    tasks = ({}, {first: f"{first}, judge: toy-redness"}, {first: f"{first}, judge: toy-redness, tune_prompts: [a b]"})
+    cells = [plan(load_suite(write(t))).cells[0].cell for t in tasks]
+    assert len({c.address for c in cells}) == 3
+    assert [sorted(c.task.content) for c in cells] == [
+        ["prompts"], ["judge", "prompts"], ["judge", "prompts", "tune_prompts"]
+    ]  # fmt: skip
+    assert len({str(c.task.params) for c in cells}) == 1
 
 
 def test_a_sweep_becomes_rows_with_labels_and_points(write: Write) -> None:

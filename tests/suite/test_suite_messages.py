@@ -248,9 +248,23 @@ mine.yaml:11:44: methods.0.sweep.radius_quantile: must not be empty
     "a method of a kind that the task does not take": (
         {"  - cads": "  - toy_edit"},
         """\
-mine.yaml:12:5: method 'toy_edit' is of kind edit; task 'text_to_image' takes sampling
+mine.yaml:12:5: method 'toy_edit' is of kind edit; task 'text_to_image' takes sampling, search
       - toy_edit
         ^""",
+    ),
+    "a search that nothing can be told": (
+        {"  - cads": "  - evolgan"},
+        """\
+mine.yaml:12:5: evolgan is a search: text_to_image needs the option `judge`, an image scorer, to tell it scores
+      - evolgan
+        ^""",
+    ),
+    "prompts that are tuned on and reported": (
+        {"first: 2,": "first: 2, tune_prompts: avatars/open,"},
+        """\
+mine.yaml:3:7: task 'text_to_image': 2 tune prompts are among the prompts of the report, the first 'a portrait of a person'
+    task: {name: text_to_image, prompts: avatars/open, first: 2, tune_prompts: avatars/open, images_per_prompt: 4}
+          ^""",
     ),
     "a metric that the task cannot feed": (
         {"metrics: [fd.avatars,": "metrics: [toy.logits, fd.avatars,"},
