@@ -47,7 +47,7 @@ def disjoint(tune: Sequence[str], report: Sequence[str]) -> None:
     """Raises ValueError where a prompt is in both, whatever its case and spaces."""
     seen = {" ".join(t.casefold().split()) for t in report}
     if both := [t for t in tune if " ".join(t.casefold().split()) in seen]:
-        raise ValueError(f"{len(both)} tune prompts are among the prompts of the report, the first {both[0]!r}")
+        raise ValueError(f"{len(both)} tune prompts are reported too, the first {both[0]!r}")
 
 
 class From(Sampling):

@@ -262,7 +262,7 @@ mine.yaml:12:5: evolgan is a search: text_to_image needs the option `judge`, an 
     "prompts that are tuned on and reported": (
         {"first: 2,": "first: 2, tune_prompts: avatars/open,"},
         """\
-mine.yaml:3:7: task 'text_to_image': 2 tune prompts are among the prompts of the report, the first 'a portrait of a person'
+mine.yaml:3:7: task 'text_to_image': 2 tune prompts are reported too, the first 'a portrait of a person'
     task: {name: text_to_image, prompts: avatars/open, first: 2, tune_prompts: avatars/open, images_per_prompt: 4}
           ^""",
     ),

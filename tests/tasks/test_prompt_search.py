@@ -98,7 +98,7 @@ def test_an_offline_search_needs_tune_prompts_and_an_online_one_does_not(toy: An
 
 @pytest.mark.parametrize("tune", [("of baker", "portrait of"), (" A  Portrait",)])
 def test_prompts_that_are_reported_may_not_be_tuned_on(tune: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="1 tune prompts are among the prompts of the report"):
+    with pytest.raises(ValueError, match="1 tune prompts are reported too"):
         asked(tune_prompts=tune).content()
 
 
