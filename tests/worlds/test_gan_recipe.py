@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -24,22 +26,23 @@ def pictures(n: int) -> torch.Tensor:
     return torch.from_numpy(generator(7, "world").random((n, 3, 64, 64), dtype=np.float32))
 
 
-def test_both_phases_learn_and_repeat_exactly(images: np.ndarray) -> None:
+def test_all_phases_learn_and_repeat_exactly(images: np.ndarray) -> None:
     kept = []
     for _ in range(2):
-        trainer = avatars_gan.Trainer(images, avatars_gan.Schedule(coding_steps=4, steps=2, r1_every=2))
+        trainer = avatars_gan.Trainer(images)
         start = {k: v.clone() for k, v in trainer.generator.state_dict().items()}
         real = trainer.real(generator(0, "world"), 48)
         mean, _ = trainer.encoder(real)
         before = float(trainer.redrawing(trainer.generator(mean), real, sharp=1.0).detach())
-        assert trainer.code(1e9) == 4
+        assert trainer.code(avatars_gan.Coding(steps=4)) == 4
         mean, _ = trainer.encoder(real)
         assert float(trainer.redrawing(trainer.generator(mean), real, sharp=1.0).detach()) < before
         present = dict(trainer.generator.named_parameters())
         assert all(torch.equal(kept, present[name]) for name, kept in trainer.averaged.named_parameters())
-        steps: list[int] = []
-        assert trainer.compete(1e9, steps.append) == 2
-        assert steps[-1] == 2
+        for contest in avatars_gan.CONTESTS:
+            steps: list[int] = []
+            assert trainer.compete(replace(contest, steps=2, r1_every=2), steps.append) == 2
+            assert steps[-1] == 2
         assert not torch.equal(start["head.weight"], trainer.averaged.head.weight)
         kept.append(avatars_gan.samples(trainer.averaged, 4))
     assert kept[0].shape == (4, 64, 64, 3)
@@ -47,8 +50,9 @@ def test_both_phases_learn_and_repeat_exactly(images: np.ndarray) -> None:
 
 
 def test_no_time_means_no_steps(images: np.ndarray) -> None:
-    trainer = avatars_gan.Trainer(images, avatars_gan.Schedule(steps=5))
-    assert trainer.compete(1e-9, lambda step: None) == 0
+    trainer = avatars_gan.Trainer(images)
+    assert trainer.code(replace(avatars_gan.Coding(), seconds=1e-9)) == 0
+    assert trainer.compete(replace(avatars_gan.CONTESTS[0], seconds=1e-9), lambda step: None) == 0
 
 
 def test_the_frozen_network_is_no_part_of_the_heads() -> None:

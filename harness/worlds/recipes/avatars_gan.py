@@ -1,9 +1,11 @@
 """Recipe of avatars-gan: a decoder learns to draw from an autoencoder's codes, then from noise against adversaries.
 
 The first phase is a variational autoencoder: a gradient at every pixel teaches one CPU core far faster than an
-adversary does. In the second the generator draws from N(0, I) against heads on frozen features and a small
-discriminator on pixels; a quarter of each batch still redraws real portraits from their codes, so that no kind of
-portrait is forgotten. The generator kept is the moving average of its weights.
+adversary does. Then the generator draws from N(0, I) against heads on frozen features and a small discriminator on
+pixels, while a share of each batch still redraws real portraits from their codes: without it, or against stronger
+adversaries, faces dissolve into speckles that the frozen features cannot tell from faces. The generator kept is the
+moving average of its weights. Every phase ends after its steps or its seconds, whichever comes first; the card says how
+many steps were made.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import copy
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,24 +41,50 @@ NAME = "avatars-gan"
 SEED = 0
 DATA_SEED = 41
 TRAIN, HELD_OUT = 30_000, 2000
-LATENT, BATCH, REDRAWN = 64, 48, 12
+LATENT, BATCH = 64, 48
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """Steps and rates of both phases."""
+class Coding:
+    """The first phase. kl: weight of the codes' divergence from N(0, I), which ends at about 50 nats a portrait."""
 
-    coding_steps: int = 1000
-    coding_rate: float = 1.2e-3
-    kl: float = 2.5e-3  # per dimension of the picture's mean error: about 50 nats a portrait
-    steps: int = 4500
-    rate: float = 4e-4
-    adversary_rate: float = 4e-4
-    pixels: float = 0.4  # weight of the pixel discriminator beside the heads
-    redraw: float = 2.0
-    r1: float = 2.0
+    steps: int = 1000
+    seconds: float = 700.0
+    rate: float = 1.2e-3
+    kl: float = 2.5e-3
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A phase against new adversaries, from the averaged generator of the phase before.
+
+    redrawn   pictures of a batch that are redrawn portraits instead of new ones;  redraw  weight of their error
+    sharp     share of that error at full resolution;  heads, pixels  weights of the adversaries
+    r1        weight of the pixel adversary's slope, paid every `r1_every` steps
+    last      share of the rate at the end;  average  decay of the averaged generator
+    """
+
+    name: str
+    steps: int
+    seconds: float
+    rate: float
+    redrawn: int
+    redraw: float
+    sharp: float
+    heads: float
+    pixels: float
+    r1: float
+    last: float
     r1_every: int = 8
     average: float = 0.998
+
+
+CONTESTS = (
+    Contest("apart", 650, 700.0, 4e-4, 12, redraw=1.7, sharp=0.0, heads=0.25, pixels=0.4, r1=2.0, last=1.0),
+    Contest(
+        "calm", 2000, 480.0, 3e-4, 16, redraw=2.5, sharp=0.5, heads=0.1, pixels=0.2, r1=5.0, last=0.0, average=0.995
+    ),
+)
 
 
 class Encoder(nn.Module):
@@ -85,17 +114,23 @@ def noise(g: np.random.Generator, n: int) -> Tensor:
 
 
 class Trainer:
-    """Both phases, one step at a time; `averaged` is the generator that is kept."""
+    """The phases, one step at a time; `averaged` is the generator that is kept."""
 
-    def __init__(self, images: NDArray[np.uint8], schedule: Schedule) -> None:
-        self.images, self.schedule = images, schedule
-        contrast = FeatureExtractor.load(zoo.entry("avatars-contrast").directory)
+    def __init__(self, images: NDArray[np.uint8]) -> None:
+        self.images = images
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(draws(SEED, "training", NAME).integers(2**31)))
             self.generator = Generator(LATENT).to(memory_format=torch.channels_last)
             self.encoder = Encoder(LATENT).to(memory_format=torch.channels_last)
-            self.heads, self.pixels = Heads(contrast), Pixels()
         self.averaged = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.heads, self.pixels = self.adversaries("coding")
+
+    def adversaries(self, phase: str) -> tuple[Heads, Pixels]:
+        """New ones for a phase."""
+        contrast = FeatureExtractor.load(zoo.entry("avatars-contrast").directory)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(draws(SEED, "training", NAME, phase).integers(2**31)))
+            return Heads(contrast), Pixels()
 
     def real(self, g: np.random.Generator, n: int) -> Tensor:
         return batch_of(self.images, g.choice(len(self.images), n, replace=False), torch.device("cpu"))
@@ -118,21 +153,21 @@ class Trainer:
                 if kept.is_floating_point():
                     kept.lerp_(new, 1 - decay)
 
-    def code(self, seconds: float) -> int:
-        """Phase 1: the generator redraws portraits from codes that are close to N(0, I); the steps made.
+    def code(self, s: Coding, frozen: bool = False) -> int:
+        """The first phase: the generator redraws portraits from codes that are close to N(0, I); the steps made.
 
         The rate falls with the share of the steps or of the time that is used, whichever is larger, so that a slower
         machine makes fewer steps and still ends at the low rate.
         """
-        s = self.schedule
         start = time.monotonic()
-        parameters = [*self.generator.parameters(), *self.encoder.parameters()]
-        optimizer = torch.optim.Adam(parameters, s.coding_rate, betas=(0.9, 0.99))
-        for step in range(s.coding_steps):
-            used = max(step / s.coding_steps, (time.monotonic() - start) / seconds)
-            if used >= 1:
-                break
-            optimizer.param_groups[0]["lr"] = s.coding_rate * min(1.0, (step + 5) / 60) * (1.02 - used)
+        parameters = [*self.encoder.parameters(), *(() if frozen else self.generator.parameters())]
+        optimizer = torch.optim.Adam(parameters, s.rate, betas=(0.9, 0.99))
+        self.generator.load_state_dict(self.averaged.state_dict())
+        self.generator.requires_grad_(not frozen)
+        made = 0
+        while (used := max((made + 1) / (s.steps + 1), (time.monotonic() - start) / s.seconds)) < 1:
+            step, made = made, made + 1
+            optimizer.param_groups[0]["lr"] = s.rate * min(1.0, (step + 5) / 60) * (1.02 - used)
             g = draws(SEED, "training", NAME, "coding", step)
             real = self.real(g, BATCH).contiguous(memory_format=torch.channels_last)
             with fast():
@@ -146,45 +181,43 @@ class Trainer:
             torch.nn.utils.clip_grad_norm_(parameters, 5.0)
             optimizer.step()
             if step % 100 == 0:
-                log(f"coding {step + 1}/{s.coding_steps} error {float(error.detach()):.4f} kl {float(kl.detach()):.1f}")
-        self.follow(0.0)
-        return step + 1
+                log(f"coding {step}/{s.steps} error {float(error.detach()):.4f} kl {float(kl.detach()):.1f}")
+        self.generator.requires_grad_(True)
+        if not frozen:
+            self.follow(0.0)
+        return made
 
-    def compete(self, seconds: float, snapshot: Callable[[int], None]) -> int:
-        """Phase 2: against the adversaries, for at most `seconds`; the steps made.
-
-        The rate falls as in phase 1. A snapshot is taken ten times.
-        """
-        s = self.schedule
-        start, taken, used = time.monotonic(), 0, 0.0
+    def compete(self, s: Contest, snapshot: Callable[[int], None]) -> int:
+        """A phase against adversaries; the steps made. The rate falls as in the first. Five snapshots are taken."""
+        start, taken, step = time.monotonic(), 0, 0
+        self.generator.load_state_dict(self.averaged.state_dict())
+        self.heads, self.pixels = self.adversaries(s.name)
         parameters = [*self.generator.parameters(), *self.encoder.parameters()]
         own = torch.optim.Adam(parameters, s.rate, betas=(0.0, 0.99))
         adversaries = [*self.heads.parameters(), *self.pixels.parameters()]
-        other = torch.optim.Adam(adversaries, s.adversary_rate, betas=(0.0, 0.99))
-        for step in range(s.steps):
-            used = max(step / s.steps, (time.monotonic() - start) / seconds)
-            if int(10 * used) > taken:
-                taken = int(10 * used)
+        other = torch.optim.Adam(adversaries, s.rate, betas=(0.0, 0.99))
+        n = BATCH - s.redrawn
+        while (used := max((step + 1) / (s.steps + 1), (time.monotonic() - start) / s.seconds)) < 1:
+            if int(5 * used) > taken:
+                taken = int(5 * used)
                 snapshot(step)
-            if used >= 1:
-                return step
-            g = draws(SEED, "training", NAME, "competing", step)
-            rate = min(1.0, (step + 50) / 300) * min(1.0, 2 * (1 - used) + 0.1)
-            for group, full in ((own.param_groups[0], s.rate), (other.param_groups[0], s.adversary_rate)):
-                group["lr"] = full * rate
-            real = self.real(g, BATCH - REDRAWN).contiguous(memory_format=torch.channels_last)
+            g = draws(SEED, "training", NAME, s.name, step)
+            rate = min(1.0, (step + 50) / 300) * min(1.0, 1.3 * (1 - used) + s.last)
+            for group in (own.param_groups[0], other.param_groups[0]):
+                group["lr"] = s.rate * rate
+            real = self.real(g, BATCH).contiguous(memory_format=torch.channels_last)
             with fast():
-                mean, spread = self.encoder(real[:REDRAWN])
-                codes = mean + noise(g, REDRAWN) * (0.5 * spread).exp()
-                made = self.generator(torch.cat([noise(g, BATCH - REDRAWN), codes]))
-                drawn, redrawn = made[: BATCH - REDRAWN], made[BATCH - REDRAWN :]
-                still = drawn.detach()
-                n = len(real)
+                mean, spread = self.encoder(real[: s.redrawn])
+                codes = mean + noise(g, s.redrawn) * (0.5 * spread).exp()
+                made = self.generator(torch.cat([noise(g, n), codes]))
+                still = made.detach()
                 with torch.no_grad():
                     both = self.heads.features(augment(torch.cat([real, still]), g))
                 loss = torch.zeros(())
                 for verdict in self.heads(both):
-                    loss = loss + functional.relu(1 - verdict[:n]).mean() + functional.relu(1 + verdict[n:]).mean()
+                    loss = (
+                        loss + functional.relu(1 - verdict[:BATCH]).mean() + functional.relu(1 + verdict[BATCH:]).mean()
+                    )
                 loss = (
                     loss
                     + functional.softplus(-self.pixels(real)).mean()
@@ -198,13 +231,12 @@ class Trainer:
             for parameter in adversaries:
                 parameter.requires_grad_(False)
             with fast():
-                seen = self.heads(self.heads.features(augment(drawn, g)))
+                seen = self.heads(self.heads.features(augment(made, g)))
                 fooled = -sum((verdict.mean() for verdict in seen), torch.zeros(()))
-                pixels = functional.softplus(-self.pixels(drawn)).mean()
-                error = self.redrawing(redrawn, real[:REDRAWN], sharp=0.0)
+                pixels = functional.softplus(-self.pixels(made)).mean()
+                error = self.redrawing(made[n:], real[: s.redrawn], sharp=s.sharp)
             kl = 0.5 * (mean.square() + spread.exp() - 1 - spread).sum(1).mean()
-            share = s.redraw * (1 - 0.75 * used)
-            total = 0.25 * fooled + s.pixels * pixels + share * (error + s.kl * kl)
+            total = s.heads * fooled + s.pixels * pixels + s.redraw * (error + Coding.kl * kl)
             own.zero_grad(set_to_none=True)
             total.backward()
             own.step()
@@ -213,12 +245,13 @@ class Trainer:
             self.follow(min(s.average, (step + 1) / (step + 10)))
             if step % 100 == 0:
                 log(
-                    f"step {step}/{s.steps} adversaries {float(loss.detach()):.3f}"
+                    f"{s.name} {step}/{s.steps} adversaries {float(loss.detach()):.3f}"
                     f" fooled {float(fooled.detach()):.3f} pixels {float(pixels.detach()):.3f}"
-                    f" redrawing {float(error.detach()):.4f} kl {float(kl.detach()):.1f}"
+                    f" redrawing {float(error.detach()):.4f}"
                 )
-        snapshot(s.steps)
-        return s.steps
+            step += 1
+        snapshot(step)
+        return step
 
 
 def log(message: str) -> None:
@@ -268,10 +301,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("build/zoo") / NAME)
     parser.add_argument("--work", type=Path, default=Path("build/work") / NAME, help="folder of the snapshots")
-    parser.add_argument("--coding-steps", type=int, default=Schedule.coding_steps)
-    parser.add_argument("--coding-seconds", type=float, default=700.0, help="at most this long on codes")
-    parser.add_argument("--steps", type=int, default=Schedule.steps)
-    parser.add_argument("--seconds", type=float, default=2300.0, help="at most this long against the adversaries")
+    parser.add_argument(
+        "--start", type=Path, help="folder of a snapshot: a new encoder, then only the last phase from there"
+    )
+    parser.add_argument("--seconds", type=float, default=1.0, help="factor on the time of every phase")
     parser.add_argument("--measure", action="store_true", help="train nothing: measure what is in --out again")
     options = parser.parse_args(arguments)
     if options.measure:
@@ -282,23 +315,30 @@ def main(arguments: list[str] | None = None) -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     images = render(dataset.load("training", TRAIN, DATA_SEED, "declared").portraits)
     reference = reference_features()
-    trainer = Trainer(images, Schedule(coding_steps=options.coding_steps, steps=options.steps))
+    trainer = Trainer(images)
     curve: list[dict[str, object]] = []
     start = time.monotonic()
 
-    def snapshot(step: int) -> None:
+    def snapshot(phase: str, step: int) -> None:
         from PIL import Image
 
         drawn = samples(trainer.averaged, 1000)
         fd = round(frechet(features_of(drawn), reference), 3)
-        curve.append({"step": step, "seconds": round(time.monotonic() - start), "fd": fd})
+        curve.append({"phase": phase, "step": step, "seconds": round(time.monotonic() - start), "fd": fd})
         log(f"snapshot {curve[-1]}")
-        trainer.averaged.save(options.work / f"step-{step:05d}")
-        Image.fromarray(grid(drawn, 8, 16)).save(options.work / f"step-{step:05d}.png")
+        trainer.averaged.save(options.work / f"{phase}-{step:05d}")
+        Image.fromarray(grid(drawn, 8, 16)).save(options.work / f"{phase}-{step:05d}.png")
 
-    coded = trainer.code(options.coding_seconds)
-    snapshot(0)
-    made = trainer.compete(options.seconds, snapshot)
+    made: dict[str, int] = {}
+    if options.start is None:
+        made["coding"] = trainer.code(replace(Coding(), seconds=options.seconds * Coding.seconds))
+        snapshot("coding", made["coding"])
+    else:
+        trainer.averaged.load_state_dict(Generator.load(options.start).state_dict())
+        made["reading"] = trainer.code(Coding(steps=150, seconds=120.0), frozen=True)
+    for contest in CONTESTS if options.start is None else CONTESTS[-1:]:
+        timed = replace(contest, seconds=options.seconds * contest.seconds)
+        made[contest.name] = trainer.compete(timed, partial(snapshot, contest.name))
     trainer.averaged.save(options.out)
     card.write_card(
         options.out,
@@ -307,7 +347,7 @@ def main(arguments: list[str] | None = None) -> None:
             "recipe": "harness.worlds.recipes.avatars_gan",
             "seed": SEED,
             "device": "cpu",
-            "steps": {"coding": coded, "competing": made},
+            "steps": made,
             "seconds": round(time.monotonic() - start),
             "batch": BATCH,
             "data": {"world": "avatars", "n": TRAIN, "seed": DATA_SEED, "distribution": "declared"},

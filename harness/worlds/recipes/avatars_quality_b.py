@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.worlds.recipes.quality import QualityRecipe, run
+from harness.worlds.recipes.quality import QualityRecipe, remeasure, run
 
 RECIPE = QualityRecipe(
     name="avatars-quality-b",
@@ -27,7 +27,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("build/zoo") / RECIPE.name)
     parser.add_argument("--steps", type=int, default=RECIPE.steps)
+    parser.add_argument("--measure", action="store_true", help="train nothing: measure what is in --out again")
     options = parser.parse_args(arguments)
+    if options.measure:
+        remeasure(RECIPE, options.out)
+        return
     run(RECIPE, "harness.worlds.recipes.avatars_quality_b", options.out, options.steps)
 
 

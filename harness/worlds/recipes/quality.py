@@ -148,6 +148,17 @@ def _carded(out: Path, fields: dict[str, object]) -> Path:
     return out
 
 
+def remeasure(recipe: QualityRecipe, out: Path) -> None:
+    """Measures a trained scorer again, now also on 1000 portraits of avatars-gan, and renews its card."""
+    from harness.models.gan import AvatarsGan
+
+    session = AvatarsGan().open("cpu")
+    g = generator(recipe.seed, "calibration", recipe.name)
+    drawn = session.decode(g.standard_normal((1000, session.latent_size), dtype=np.float32))
+    found = measure(QualityScorer.load(out), recipe)
+    card.update_card(out, {"measured": {**found, "on_avatars_gan": agreement(drawn)}})
+
+
 def agreement(drawn: NDArray[np.uint8]) -> dict[str, float]:
     """Both shipped scorers on pictures (N, 64, 64, 3): their means, deviations and rank correlation, for the cards."""
     pictures = batch_of(drawn, np.arange(len(drawn)), torch.device("cpu"))

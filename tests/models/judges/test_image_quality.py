@@ -88,6 +88,7 @@ def test_the_card_says_what_the_scorer_sees(judge: str) -> None:
     assert set(measured["severity_spearman"]) == set(RECIPES[judge].damages)
     assert min(measured["severity_spearman"].values()) > 0.6
     assert measured["clean_mean"] > 0.8
+    assert measured["on_avatars_gan"]["spearman"] > 0.4
     assert sum(f["bytes"] for f in zoo.entry(judge).card["files"].values()) < 0.5 * 2**20
 
 
