@@ -13,6 +13,8 @@ MODELS: Registry[type[Model]] = Registry(
         "digits-sd": "harness.models.diffusion.zoo:DigitsSd",
         "diffusers": "harness.models.diffusion.hub:Diffusers",
         "commands-codec": "harness.models.speech.commands_codec:CommandsCodec",
+        "encodec": "harness.models.speech.published:Encodec",
+        "hifigan": "harness.models.speech.published:HifiGan",
         "avatars-gan": "harness.models.gan:AvatarsGan",
         "torch_hub_gan": "harness.models.torch_hub:TorchHubGan",
         "programs-t5": "harness.models.seq2seq:ProgramsT5",

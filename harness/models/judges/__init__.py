@@ -28,6 +28,8 @@ JUDGES: Registry[type[Judge]] = Registry(
         "brisque": "harness.models.judges.brisque:Brisque",
         "torchscript-scorer": "harness.models.judges.torchscript:TorchScriptScorer",
         "python-tests": "harness.models.judges.python_tests:PythonTests",
+        "whisper": "harness.models.judges.published_recognisers:Whisper",
+        "wav2vec2": "harness.models.judges.published_recognisers:Wav2Vec2",
         "sphinx": "harness.models.judges.sphinx:Sphinx",
         "sphinx-commands": "harness.models.judges.sphinx:SphinxCommands",
         "sphinx-open": "harness.models.judges.sphinx:SphinxOpen",

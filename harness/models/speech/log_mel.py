@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-FLOOR = 1e-5
-"""Smallest mel value before the logarithm; audio is in [-1, 1]."""
-
 
 @dataclass(frozen=True)
 class Frames:
-    """How audio is cut: rate and band edges in Hz, lengths in samples."""
+    """How audio is cut: rate and band edges in Hz, lengths in samples.
+
+    floor  smallest mel value before the logarithm, audio being in [-1, 1];  pad  what stands before and after the audio
+    """
 
     rate_hz: int = 16_000
     fft: int = 512
@@ -29,6 +29,8 @@ class Frames:
     bands: int = 48
     low_hz: float = 60.0
     high_hz: float = 7600.0
+    floor: float = 1e-5
+    pad: str = "constant"
 
     def frames_of(self, samples: int) -> int:
         """Frames of a signal of that many samples; the first is centred on sample 0."""
@@ -84,11 +86,11 @@ def log_mel(audio: Tensor, frames: Frames) -> Tensor:
         frames.window,
         window_of(frames, audio.device),
         center=True,
-        pad_mode="constant",
+        pad_mode=frames.pad,
         return_complex=True,
     ).abs()
     bands = torch.einsum("...ft,fb->...bt", spectrum, _filters(frames).to(audio.device))
-    return bands.clamp_min(FLOOR).log()
+    return bands.clamp_min(frames.floor).log()
 
 
 def magnitude(mel: Tensor, frames: Frames) -> Tensor:

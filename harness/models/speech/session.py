@@ -6,8 +6,7 @@ Utterances never share a batch, so that a result depends neither on its neighbou
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -64,19 +63,3 @@ class SpeechSession(ABC):
                     samples = (said[:length].clamp(-1, 1) * 32767).round().to(torch.int16).cpu().numpy()
                     result[row, : len(samples)] = samples
         return result
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without transformers' own bars and hints: progress is the engine's to show."""
-    import transformers.utils.logging as theirs
-
-    before, bars = theirs.get_verbosity(), theirs.is_progress_bar_enabled()
-    theirs.set_verbosity_error()
-    theirs.disable_progress_bar()
-    try:
-        yield
-    finally:
-        theirs.set_verbosity(before)
-        if bars:
-            theirs.enable_progress_bar()

@@ -18,6 +18,7 @@ from harness.models.parameterisations.rank_one import RankOne
 from harness.models.speech.commands_codec import CommandsCodec
 from harness.models.speech.log_mel import Frames
 from harness.models.speech.session import SpeechSession
+from harness.models.speech.shaping import shaped
 from harness.models.speech.vq_codec import Quantiser, VqCodec
 from harness.worlds.speech import synthesise, utterances
 
@@ -92,21 +93,15 @@ def test_a_copy_is_a_model_of_its_own(session: SpeechSession, audio: tuple[Any, 
         assert not np.array_equal(other.resynthesise(*first), said[:1])
 
 
-def test_the_knobs_do_what_they_say(session: SpeechSession) -> None:
+def test_the_knobs_do_what_they_say() -> None:
     mel = torch.from_numpy(np.random.default_rng(0).standard_normal((48, 20)).astype(np.float32))
-    shaped: Any = session.shaped  # type: ignore[attr-defined]
-    assert shaped(mel) is mel
-    session.settings.update(expansion=0.5)
-    try:
-        wide = shaped(mel)
-        assert wide.mean(1).numpy() == pytest.approx(mel.mean(1).numpy(), abs=1e-5)
-        assert wide.std(1).numpy() == pytest.approx(1.5 * mel.std(1).numpy(), rel=1e-4)
-        session.settings.update(expansion=0.0, tilt=1.0)
-        change = (shaped(mel) - mel).numpy()
-        assert change[0] == pytest.approx(-0.5, abs=1e-5)
-        assert change[-1] == pytest.approx(0.5, abs=1e-5)
-    finally:
-        session.settings.update(expansion=0.0, tilt=0.0)
+    assert shaped(mel, {"expansion": 0.0, "tilt": 0.0}) is mel
+    wide = shaped(mel, {"expansion": 0.5, "tilt": 0.0})
+    assert wide.mean(1).numpy() == pytest.approx(mel.mean(1).numpy(), abs=1e-5)
+    assert wide.std(1).numpy() == pytest.approx(1.5 * mel.std(1).numpy(), rel=1e-4)
+    change = (shaped(mel, {"expansion": 0.0, "tilt": 1.0}) - mel).numpy()
+    assert change[0] == pytest.approx(-0.5, abs=1e-5)
+    assert change[-1] == pytest.approx(0.5, abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from harness.models.speech.griffin_lim import griffin_lim
-from harness.models.speech.log_mel import FLOOR, Frames, filters, hz_of_mel, log_mel, magnitude, mel_of_hz
+from harness.models.speech.log_mel import Frames, filters, hz_of_mel, log_mel, magnitude, mel_of_hz
 
 FRAMES = Frames()
 
@@ -41,7 +41,9 @@ def test_a_tone_is_loudest_in_its_band(hz: float) -> None:
 
 
 def test_silence_is_the_floor_and_twice_as_loud_is_ln_two_more() -> None:
-    assert torch.equal(log_mel(torch.zeros(4000), FRAMES), torch.full((48, 21), float(np.log(np.float32(FLOOR)))))
+    assert torch.equal(
+        log_mel(torch.zeros(4000), FRAMES), torch.full((48, 21), float(np.log(np.float32(FRAMES.floor))))
+    )
     noise = torch.from_numpy(np.random.default_rng(0).standard_normal(8000).astype(np.float32)) * 0.1
     difference = log_mel(2 * noise, FRAMES) - log_mel(noise, FRAMES)
     assert difference.numpy() == pytest.approx(np.log(2.0), abs=1e-4)
@@ -56,7 +58,7 @@ def test_the_magnitude_has_the_bands_it_came_from() -> None:
     assert (back >= 0).all()
     again = torch.from_numpy(filters(FRAMES)).float().T @ back
     # only where nothing had to be cut at zero are the bands exact
-    assert float((again.clamp_min(FLOOR).log() - mel).abs().median()) < 0.05
+    assert float((again.clamp_min(FRAMES.floor).log() - mel).abs().median()) < 0.05
 
 
 def test_griffin_lim_comes_nearer_to_the_magnitude_with_every_few_rounds() -> None:
