@@ -115,13 +115,17 @@ class Wav2Vec2(_Published):
 
     def open(self, device: str) -> Opened:
         network, processor = self.load("Wav2Vec2ForCTC", "Wav2Vec2Processor", device)
+        # the tokenizer's own skipping of marks drops the blanks too, before repeats are merged: hello became helo
+        tokenizer = processor.tokenizer
+        blank = tokenizer.pad_token_id
+        marks = set(tokenizer.all_special_ids) - {tokenizer.word_delimiter_token_id}
 
         def hear(wave: NDArray[np.float32]) -> str:
             values = processor.feature_extractor(wave, sampling_rate=RATE_HZ, return_tensors="pt").input_values
             if values.shape[-1] < _shortest(network.config):
                 return ""
             best = network(values.to(device)).logits.argmax(-1)[0]
-            text: str = processor.tokenizer.decode(best.tolist(), skip_special_tokens=True)
+            text: str = tokenizer.decode([blank if c in marks else c for c in best.tolist()])
             return text.strip()
 
         return listener(hear, device)

@@ -19,7 +19,7 @@ def plain_weights(module: nn.Module) -> None:
     """Folds weight normalisation of every layer into its weight; outputs stay the same up to rounding."""
     for part in module.modules():
         if parametrize.is_parametrized(part, "weight"):
-            parametrize.remove_parametrizations(part, "weight")  # type: ignore[no-untyped-call]
+            parametrize.remove_parametrizations(part, "weight")
 
 
 def resampled(audio: Tensor, before_hz: int, after_hz: int) -> Tensor:

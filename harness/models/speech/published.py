@@ -40,10 +40,9 @@ class _Published(Model):
         from harness.models.extractors.quiet import quiet
 
         with quiet():
-            found = getattr(transformers, name).from_pretrained(
+            return getattr(transformers, name).from_pretrained(
                 self.snapshot().opened_at(), dtype=torch.float32, local_files_only=True
             )
-        return found
 
 
 @model("encodec")
