@@ -100,6 +100,11 @@ class Run:
         ]
         return pd.DataFrame(rows)
 
+    @cached_property
+    def flips(self) -> pd.DataFrame | None:
+        """Items right before and wrong after, and the reverse: one row a (method, metric, seed), "all" seeds last."""
+        return _frame(self.record.get("flips", []))
+
     @property
     def report(self) -> Path:
         return self.path / "report.html"
@@ -107,15 +112,25 @@ class Run:
     def view(self) -> RunView:
         """What the report room renders."""
         from harness.report.run_view import GridImages, RunView
+        from harness.scoring.specimens import specimens_of
 
         def images(address: str) -> GridImages:
             stored = self.store.cell(address)
             if stored is None:
                 raise KeyError(f"cell {address} is not in the store")
             table = stored.items()
+            if "images" not in stored.names:
+                raise KeyError(f"cell {address} holds no images")
             pixels = stored.arrays("images")["images"]
             return GridImages(pixels, table.prompt, table.sample, tuple(self.record["texts"]))
 
+        def search(address: str) -> Mapping[str, Any]:
+            stored = self.store.cell(address)
+            online = stored is not None and "best" in stored.names
+            own = stored.arrays("best") if stored is not None and online else {}
+            return {**self.store.search(address), **own}
+
+        asked = self.record.get("specimens")
         return RunView(
             suite=self.record["suite"],
             provenance=self.record["provenance"],
@@ -126,6 +141,10 @@ class Run:
             images=images,
             published=_frame(self.record["published"]),
             comparisons=_frame(self.record["comparisons"]),
+            flips=self.flips,
+            texts=tuple(self.record["texts"]),
+            specimens=(lambda address: specimens_of(self.store, asked, address)) if asked else None,
+            search=search,
         )
 
 

@@ -58,6 +58,7 @@ def share(evidence: Evidence, value: Floats) -> Measurement:
     direction=Direction.HIGHER,
     estimator=Estimator.PROPORTION,
     ideal=1.0,
+    right=1.0,
     source="arXiv 2006.03511",
 )
 @dataclass(frozen=True)

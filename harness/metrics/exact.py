@@ -25,6 +25,7 @@ def plain(text: str) -> str:
     direction=Direction.HIGHER,
     estimator=Estimator.PROPORTION,
     ideal=1.0,
+    right=1.0,
     source="ours: the usual EM, with its white space stated",
 )
 @dataclass(frozen=True)

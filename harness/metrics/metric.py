@@ -201,6 +201,7 @@ class Metric:
     direction: ClassVar[Direction] = Direction.NONE
     estimator: ClassVar[Estimator] = Estimator.MEAN
     ideal: ClassVar[float | None] = None
+    right: ClassVar[float | None] = None  # the value of an item that is right, where an item is right or wrong
     source: ClassVar[str] = ""
 
     def needs(self) -> tuple[Need, ...]:
@@ -247,13 +248,17 @@ def metric(
     estimator: Estimator,
     version: int = 1,
     ideal: float | None = None,
+    right: float | None = None,
     source: str = "",
 ) -> Callable[[M], M]:
-    """Class decorator stating a metric's name (placeholders name fields), unit, direction and estimator class."""
+    """Class decorator stating a metric's name (placeholders name fields), unit, direction and estimator class.
+
+    right  the value of an item that is right, where the metric's items are right or wrong: its flips are counted
+    """
 
     def apply(cls: M) -> M:
         cls.registered, cls.unit, cls.direction, cls.estimator = registered, unit, direction, estimator
-        cls.version, cls.ideal, cls.source = version, ideal, source
+        cls.version, cls.ideal, cls.right, cls.source = version, ideal, right, source
         return cls
 
     return apply

@@ -95,6 +95,7 @@ def load(view: RunView, seed: str) -> tuple[dict[str, GridImages], dict[str, str
 def lay_out(seed: str, summary: Summary, loaded: Mapping[str, GridImages], missing: Mapping[str, str]) -> Gallery:
     first = next(iter(loaded.values()))
     rows = chosen_rows(summary)
+    names = cluster_names(first.prompts, summary.cluster)
     prompts = sorted({int(p) for g in loaded.values() for p in g.prompt})
     samples = sorted({int(s) for g in loaded.values() for s in g.sample})
     height, width = first.images.shape[1:3]
@@ -117,15 +118,22 @@ def lay_out(seed: str, summary: Summary, loaded: Mapping[str, GridImages], missi
                 sprite = sprite_of(f"sp{len(sprites)}", loaded[row.label], prompt, kept_samples)
             if sprite is not None:
                 sprites[row.label, prompt] = sprite
-            reason = "" if sprite else missing.get(row.label, "no image of this prompt")
+            reason = "" if sprite else missing.get(row.label, f"no image of this {summary.cluster}")
             made.append(GridRow(row, sprite, reason))
-        grids.append(Grid(prompt, first.prompts[prompt], tuple(kept_samples), tuple(made)))
+        grids.append(Grid(prompt, names[prompt], tuple(kept_samples), tuple(made)))
     counts = [
-        (len(kept_samples), len(samples), "samples"), (len(kept_prompts), len(prompts), "prompts"),
+        (len(kept_samples), len(samples), "samples"), (len(kept_prompts), len(prompts), f"{summary.cluster}s"),
         (len(rows), len(summary.rows), "rows"),
     ]  # fmt: skip
     shown = ", ".join(f"{a} of {b} {word}" for a, b, word in counts if a < b)
     return Gallery(seed, tuple(grids), shown, max(height, width) > THUMB_PX, (height, width), sprites)
+
+
+def cluster_names(texts: Sequence[str], cluster: str) -> tuple[str, ...]:
+    """The clusters' texts; where all of several are the same text it names none of them: "block 1", "block 2"."""
+    if len(texts) > 1 and len(set(texts)) == 1:
+        return tuple(f"{cluster} {i + 1}" for i in range(len(texts)))
+    return tuple(texts)
 
 
 def chosen_rows(summary: Summary) -> tuple[Row, ...]:

@@ -21,26 +21,31 @@ from harness.report.contenders import RULE
 from harness.report.curves import Curve, curves, legend, tradeoffs
 from harness.report.differences import group_tables, pair_panels
 from harness.report.entries import Direction, Tone, number, text
+from harness.report.flips import flip_note, flip_tables
 from harness.report.forest import forests
-from harness.report.grids import gallery
+from harness.report.grids import cluster_names, gallery
 from harness.report.hypervolume import Volume, by_pair, volumes
 from harness.report.narration import compared, kicker, own_warnings
 from harness.report.rounding import Digits, adjusted, count_text, digits, seconds_text
 from harness.report.run_view import RunView
-from harness.report.score_cells import score_tables, seed_lines
+from harness.report.score_cells import one, score_tables, seed_lines
+from harness.report.search import search_account
+from harness.report.specimens import exhibit
 from harness.report.summary import Column, Row, Summary, method_entries, summarise
 from harness.report.verdicts import Kind, verdicts
 
 GLYPHS: dict[str, str] = {Tone.BETTER: "✓", Tone.WORSE: "✕", Tone.CHANGED: "≠", Tone.UNCLEAR: "~"}
 GLYPHS |= {Kind.MIXED: "⇅", Kind.MISSING: "–"}
-STYLES = ("page.css", "tables.css", "figures.css")
+STYLES = ("page.css", "tables.css", "figures.css", "specimens.css")
 
 
 def page(view: RunView) -> str:
     """The whole document."""
     summary = summarise(view)
     images = gallery(view, summary)
-    prompts = prompts_of(view, images.seed) if images else ()
+    named = view.texts or (prompts_of(view, images.seed) if images else ())
+    prompts = cluster_names(named, summary.cluster)
+    shown = exhibit(view, summary)
     panels = pair_panels(view, summary, images)
     drawn = tradeoffs(summary)
     cells = cell_lines(view)
@@ -56,7 +61,7 @@ def page(view: RunView) -> str:
             rule=RULE,
             kicker=kicker(view),
             description=str(view.suite.get("description") or ""),
-            compared=compared(view, summary, prompts),
+            compared=compared(view, summary, len(prompts)),
             warnings=[*map(str, view.warnings), *own_warnings(view, summary)],
             notes=[str(n) for n in view.suite.get("notes") or ()],
             verdicts=verdicts(summary),
@@ -66,6 +71,9 @@ def page(view: RunView) -> str:
             seeds=seed_lines(view, summary),
             forests=forests(summary),
             gallery=images,
+            exhibit=shown,
+            account=search_account(view, summary),
+            flips=[(t, flip_note(t, summary)) for t in flip_tables(view, summary)],
             curves=curves(summary),
             tradeoffs=drawn,
             volumes=by_pair(volumes(view, summary)),
@@ -80,6 +88,7 @@ def page(view: RunView) -> str:
             methods=method_lines(view, summary),
             published=published_lines(view.published),
             cells=cells,
+            any_calls=summary.item == "image" or any(c["calls"] not in ("0", "not measured") for c in cells),
             cells_ok=sum(c["status"] == "ok" for c in cells),
         )
     )
@@ -98,6 +107,7 @@ def environment() -> Environment:
     env.globals["glyphs"] = GLYPHS
     env.filters |= {
         "count": count_text,
+        "one": one,
         "breakable": breakable,
         "emphasise": emphasise,
         "groupby_family": by_family,

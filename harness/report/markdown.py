@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from harness.report.contenders import RULE
 from harness.report.entries import Clarity, Tone
+from harness.report.flips import FlipTable, flip_note, flip_rows, flip_tables
 from harness.report.forest import equals
 from harness.report.narration import compared, own_warnings
 from harness.report.rounding import MINUS, count_text, digits
 from harness.report.run_view import RunView
+from harness.report.search import SearchAccount, account_rows, search_account
 from harness.report.summary import Column, Row, Summary, summarise
 from harness.report.verdicts import verdicts
 
@@ -19,7 +21,7 @@ WORDS = {Tone.BETTER: "better", Tone.WORSE: "worse", Tone.CHANGED: "changed", To
 def markdown(view: RunView) -> str:
     """The document, ending in a newline."""
     summary = summarise(view)
-    parts = [f"# {safe(view.title)}", safe(compared(view, summary, ()))]
+    parts = [f"# {safe(view.title)}", safe(compared(view, summary))]
     if warnings := [*map(str, view.warnings), *own_warnings(view, summary)]:
         parts.append("\n".join(["**To know before reading on**", "", *(f"- {safe(w)}" for w in warnings)]))
     if said := verdicts(summary):
@@ -28,6 +30,10 @@ def markdown(view: RunView) -> str:
     parts.append(RULE)
     if summary.baseline and any(e.delta is not None for e in summary.entries.values()):
         parts.append(f"## Paired differences from {safe(summary.baseline)}\n\n" + delta_table(summary))
+    if tables := flip_tables(view, summary):
+        parts.append(f"## Flips against {safe(summary.baseline)}\n\n" + flip_table(tables, summary))
+    if (account := search_account(view, summary)) is not None and account.lines:
+        parts.append("## What the searches found\n\n" + account_table(account))
     parts.append("## Metric ids\n\n" + "\n".join(f"- {code(c.metric_id)}" for c in summary.columns))
     return "\n\n".join(parts).replace(MINUS, "-") + "\n"
 
@@ -46,6 +52,19 @@ def delta_table(summary: Summary) -> str:
         if r.label != summary.baseline
     ]
     return table(head, body)
+
+
+def flip_table(tables: Sequence[FlipTable], summary: Summary) -> str:
+    """Items broken and mended by every row, then what the numbers are, a sentence a metric."""
+    head = ["metric", "method", "broken", "mended", "right in both", "wrong in both", "no partner", "p"]
+    notes = [f"{safe(t.metric)}: {safe(flip_note(t, summary))}" for t in tables]
+    return "\n\n".join([table(head, [[safe(c) for c in r] for r in flip_rows(tables)]), *notes])
+
+
+def account_table(account: SearchAccount) -> str:
+    head = ["method", "evaluations", "tune loss, untouched", "tune loss", "report loss", "gap", "bound", "ties", ""]
+    words = "Mean losses by the judge of the search, 0 is best; the bound holds for the gap with probability 0.95."
+    return table(head, [[safe(c) for c in row] for row in account_rows(account)]) + f"\n\n{words}"
 
 
 def heading(column: Column) -> str:

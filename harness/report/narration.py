@@ -24,8 +24,8 @@ def name_of(component: object) -> str:
     return str(component.get("name") or "") if isinstance(component, Mapping) else str(component or "")
 
 
-def compared(view: RunView, summary: Summary, prompts: Sequence[str]) -> str:
-    """What was compared, in words: rows, baseline, model, images and seeds."""
+def compared(view: RunView, summary: Summary, clusters: int = 0) -> str:
+    """What was compared, in words: rows, baseline, model, images and seeds. clusters: how many, 0: from the items."""
     others = [r for r in summary.rows if r.label != summary.baseline]
     counts = {role: len({r.family for r in others if r.role == role}) for role in ("method", "baseline", "control")}
     words = {
@@ -45,11 +45,19 @@ def compared(view: RunView, summary: Summary, prompts: Sequence[str]) -> str:
     seeds = f"{len(view.seeds)} seed{'s' if len(view.seeds) != 1 else ''}"
     if not images:
         return f"{sentence}. {seeds.capitalize()}."
-    per = f"{len(prompts)} prompts and {seeds}" if prompts else seeds
+    clusters = clusters or clusters_of(view)
+    plural = f"{summary.cluster}{'s' if clusters != 1 else ''}"
+    per = f"{clusters} {plural} and {seeds}" if clusters else seeds
     shared = (
         "every method starts from the same noise" if summary.item == "image" else "every method answers the same inputs"
     )
     return f"{sentence}. {count_text(max(images))} {summary.item}s a method over {per}; {shared}."
+
+
+def clusters_of(view: RunView) -> int:
+    """How many clusters (prompts, problems, sentences) the items have; 0 where no frame says."""
+    keys = view.items["item"].astype(str)
+    return int(keys[keys.str.match(r"^\d+/\d+$")].str.split("/").str[0].nunique())
 
 
 def own_warnings(view: RunView, summary: Summary) -> list[str]:

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.scoring.columns import AGGREGATE, ITEMS, SCORES
+from harness.scoring.columns import AGGREGATE, FLIPS, ITEMS, SCORES
+from harness.scoring.specimens import Specimens
 
 CELLS = (
     "cell", "method", "role", "seed", "status", "reason", "flags", "seconds", "denoiser_calls", "peak_memory_mb",
@@ -67,6 +68,10 @@ class RunView:
     images       cell address → its images; raises KeyError, OSError or ValueError where there are none
     published    columns PUBLISHED: what papers claim, never mixed with what was measured
     comparisons  columns COMPARISONS: aggregate paired comparisons besides those of `scores` (a control, a twin)
+    flips        columns FLIPS: items right before and wrong after, and the reverse, by row, metric and seed
+    texts        names of the clusters of items (prompts, problems, sentences) by index; () where nobody says
+    specimens    cell address → its texts or sound; None where the task makes images. Raises as `images` does
+    search       cell address → what its search was told: "losses" (E, n) and "chosen", or "best" (n, E); {} without one
 
     Raises BadFrame for missing columns or repeated rows, MixedProtocols for two metric ids in one column.
     """
@@ -80,6 +85,10 @@ class RunView:
     images: Callable[[str], GridImages]
     published: pd.DataFrame | None = None
     comparisons: pd.DataFrame | None = None
+    flips: pd.DataFrame | None = None
+    texts: tuple[str, ...] = ()
+    specimens: Callable[[str], Specimens] | None = None
+    search: Callable[[str], Mapping[str, NDArray[Any]]] = lambda _: {}
 
     def __post_init__(self) -> None:
         frames = [
@@ -88,6 +97,7 @@ class RunView:
             ("cells", self.cells, CELLS),
             ("published", self.published, PUBLISHED),
             ("comparisons", self.comparisons, COMPARISONS),
+            ("flips", self.flips, FLIPS),
         ]
         for name, frame, columns in frames:
             if frame is not None and (missing := [c for c in columns if c not in frame.columns]):

@@ -115,11 +115,16 @@ def score_tables(summary: Summary) -> tuple[ScoreTable, ...]:
     return primary, score_table(summary, summary.secondary, title, costs=False, offset=len(summary.primary))
 
 
+def one(thing: str) -> str:
+    """ "an image", "a program", "an utterance"."""
+    return f"{'an' if thing[:1] in 'aeiou' else 'a'} {thing}"
+
+
 def cost_heads(summary: Summary) -> tuple[CostHead, ...]:
     if not any(r.cost.seconds is not None or r.cost.calls is not None for r in summary.rows):
         return ()
     per = "image" if all(r.cost.per == "image" for r in summary.rows if r.done) else "cell"
-    item = f"an {summary.item}" if summary.item[0] in "aeiou" else f"a {summary.item}"
+    item = one(summary.item)
     heads = {
         "seconds": CostHead("time", f"s {item}" if per == "image" else "s a cell"),
         "calls": CostHead("denoiser calls", item if per == "image" else "a cell"),
@@ -133,7 +138,8 @@ def cost_kinds(summary: Summary) -> tuple[str, ...]:
     """What rows are compared by: denoiser calls and evaluations where there are any."""
     calls = any(r.cost.calls for r in summary.rows)
     asked = any(r.cost.evaluations is not None for r in summary.rows)
-    kinds = {"seconds": True, "calls": calls or not asked, "evaluations": asked, "memory_mb": True}
+    draws = summary.item == "image" and not asked  # of images a zero is news
+    kinds = {"seconds": True, "calls": calls or draws, "evaluations": asked, "memory_mb": True}
     return tuple(k for k, shown_ in kinds.items() if shown_)
 
 

@@ -88,6 +88,7 @@ class Summary:
     family_primary: int = 0
     family_secondary: int = 0
     item: str = "image"
+    cluster: str = "prompt"
 
     @property
     def primary(self) -> tuple[Column, ...]:
@@ -147,6 +148,7 @@ def summarise(view: RunView) -> Summary:
         family_primary=sum(tested),
         family_secondary=len(tested) - sum(tested),
         item=str(view.suite.get("item") or "image"),
+        cluster=str(view.suite.get("cluster") or "prompt"),
     )
 
 

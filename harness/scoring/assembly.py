@@ -25,9 +25,11 @@ from harness.scoring.changed import changed
 from harness.scoring.elsewhere import SOURCE, listed, made_elsewhere
 from harness.scoring.equal_time import equal_time_warnings
 from harness.scoring.evidence import Source
+from harness.scoring.flips import flips_of
 from harness.scoring.frame import CellScores, frames, params_text
 from harness.scoring.scorer import Scorer
 from harness.scoring.shared_space import shared_judges, shared_spaces
+from harness.scoring.specimens import specimens_record
 from harness.suite.controls import controlled
 
 if TYPE_CHECKING:
@@ -140,6 +142,10 @@ def score_run(
         ],
         "published": _published(plan),
         "comparisons": made.comparisons.to_dict("records"),
+        "flips": flips_of(
+            made.items, {scorer.ids[m]: m.right for m in plan.metrics if m.right is not None}, plan.compare_to
+        ),
+        "specimens": specimens_record(source, plan.metrics, cells),
     }
     return ScoredRun(made.scores, made.items, record, source.extracted)
 
@@ -235,6 +241,7 @@ def _suite(
             "estimator": m.estimator.value,
             "unit": m.unit,
             "ideal": m.ideal,
+            "right": m.right,
             "source": m.source,
             "direction": m.direction.value,
             "help": (type(m).__doc__ or "").split("\n")[0],

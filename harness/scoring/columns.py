@@ -11,3 +11,7 @@ SCORES = (
 ITEMS = ("run", "cell", "method", "params", "seed", "metric", "metric_id", "group", "item", "value")
 AGGREGATE = "all"  # the seed of rows that sum up the seeds
 COMPARISONS = ("method", "metric", "baseline", "delta", "delta_ci_low", "delta_ci_high", "p_value", "p_holm")
+FLIPS = (
+    "method", "metric", "metric_id", "seed", "baseline", "lost", "gained", "both", "neither", "unpaired", "clusters",
+    "p_value",
+)  # fmt: skip

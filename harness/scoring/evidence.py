@@ -260,11 +260,17 @@ class Source:
             raise CannotMeasure(ScoreStatus.UNDEFINED, f"judge {name!r} reads {lacking[0]}, which this cell has not")
         if absent := judge.missing():
             raise CannotMeasure(ScoreStatus.FAILED, str(absent[0]))
-        key = digest_of({"judged": content, "judge": judges.identity(judge), "inputs": self.task.content()})
         read = {r: arrays[r] for r in (*judge.reads, *(["lengths"] if "audio" in judge.reads else []))}
         return self.store.derived(
-            key, lambda: judges.opened(name, self.device)(read, self.task.facts()), kind="judgements"
+            self.judgement(name, content),
+            lambda: judges.opened(name, self.device)(read, self.task.facts()),
+            kind="judgements",
         )
+
+    def judgement(self, name: str, content: str) -> str:
+        """Where the store keeps what a judge says of artifacts of that content."""
+        identity = judges.identity(judges.find(name))
+        return digest_of({"judged": content, "judge": identity, "inputs": self.task.content()})
 
     def _search(self, address: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The trace of a cell's search, with what the tune judge says of the report items."""
