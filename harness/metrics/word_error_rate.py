@@ -142,6 +142,7 @@ class _Macro(_ErrorRate):
     direction=Direction.LOWER,
     estimator=Estimator.RATIO,
     ideal=0.0,
+    right=0.0,
     source=SOURCE,
 )
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from harness.report.grids import chosen_rows
 from harness.report.marks import Piece, cut, marked
 from harness.report.rounding import digits
 from harness.report.run_view import RunView
-from harness.scoring.specimens import Specimens
 from harness.report.sound import data_uri, envelope
 from harness.report.summary import Column, Row, Summary, metric_entries
+from harness.scoring.specimens import Specimens
 
 BUDGET = 4_000_000  # bytes of all sounds of a page as base64 text
 DIFFERENT, AT_RANDOM = {"texts": 8, "sound": 4}, {"texts": 4, "sound": 2}

@@ -41,12 +41,30 @@ ROWS = (
 )
 
 
+SOURCE = """\
+function scale{i}(items, k) {{
+  let out = [];
+  for (const x of items) {{
+    if (x > {i}) {{ out.push(x * k); }}
+  }}
+  return out;
+}}"""
+REFERENCE = """\
+def scale{i}(items, k):
+    out = []
+    for x in items:
+        if x > {i}:
+            out.append(x * k)
+    return out
+"""
+
+
 def source(i: int) -> str:
-    return f"function scale{i}(items, k) {{\n  let out = [];\n  for (const x of items) {{\n    if (x > {i}) {{ out.push(x * k); }}\n  }}\n  return out;\n}}"  # fmt: skip
+    return SOURCE.format(i=i)
 
 
 def reference(i: int) -> str:
-    return f"def scale{i}(items, k):\n    out = []\n    for x in items:\n        if x > {i}:\n            out.append(x * k)\n    return out\n"  # fmt: skip
+    return REFERENCE.format(i=i)
 
 
 def is_wrong(row: Made, seed: str, i: int) -> bool:
