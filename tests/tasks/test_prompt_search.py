@@ -157,7 +157,7 @@ def test_every_evaluation_is_a_full_sampling_run_and_the_images_are_made_once_mo
     model, budget = toy(), 6
     found = Result(asked(), model, method("evolgan", budget=budget)).shard()
     runs = budget + 1
-    assert found.calls["evaluations"] == found.calls["scorer"] == 8 * budget
+    assert found.calls["item_evaluations"] == found.calls["scorer"] == 8 * budget
     assert found.calls["conditional"] == found.calls["unconditional"] == 8 * model.steps * runs
     assert found.calls["decoder"] == 8 * runs
     assert len(model.batches) == model.steps * runs
