@@ -52,19 +52,27 @@ class AfterLearner(Search):
 
     parameterisation: Name = option(help="what is moved", source="our definition")
     optimiser: str = option("NGOpt", help="nevergrad's name", source="abstract of arXiv 2410.11330 names NGOpt")
-    budget: int = option(100, unit="evaluations", at_least=1, help="of all restarts together, the identity included")
+    budget: int = option(
+        100, unit="evaluations", at_least=1, help="of all restarts together, the identity too", source="ours"
+    )
     horizon: int | None = option(
         None, unit="evaluations", at_least=1, help="budget the optimiser plans for; default: budget / restarts"
     )
-    restarts: int = option(1, unit="runs", at_least=1, help="independent runs; the best point of all is returned")
-    parallel: int = option(1, unit="asks", at_least=1, help="points asked before any of them is answered")
+    restarts: int = option(
+        1, unit="runs", at_least=1, help="independent runs; the best of all is returned", source="ours"
+    )
+    parallel: int = option(
+        1, unit="asks", at_least=1, help="points asked before any of them is answered", source="ours"
+    )
     tune_items: int | None = option(None, unit="items", at_least=1, help="only the first so many tune items")
-    scale: float | None = option(None, above=0, help="of one unit; default: the parameterisation's")
+    scale: float | None = option(None, unit="step", above=0, help="of one unit; default: the parameterisation's")
     layer: str | None = option(None, help="channel_gains, rank_one: name of the layer; default: the last")
     biases: bool | None = option(None, help="channel_gains: move biases too; default: no")
-    groups: int | None = option(None, at_least=1, help="channel_gains: neighbouring channels share so many gains")
+    groups: int | None = option(
+        None, unit="groups", at_least=1, help="channel_gains: neighbouring channels share so many gains"
+    )
     knobs: tuple[str, ...] | None = option(None, help="decoding: which; default: all of the model")
-    tokens: tuple[int, ...] | None = option(None, help="logit_bias: vocabulary indices; default: all")
+    tokens: tuple[int, ...] | None = option(None, unit="indices", help="logit_bias: vocabulary indices; default: all")
 
     def __post_init__(self) -> None:
         if self.budget % self.restarts:

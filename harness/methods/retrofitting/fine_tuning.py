@@ -26,7 +26,7 @@ class FineTuning(Edit):
     """All weights move."""
 
     steps: int = option(100, unit="steps", at_least=0, help="gradient steps", source="ours")
-    rate: float = option(3e-4, above=0, help="learning rate at the start", source="ours")
+    rate: float = option(3e-4, unit="a step", above=0, help="learning rate at the start", source="ours")
     batch: int = option(16, unit="items", at_least=1, help="items a step, drawn without replacement", source="ours")
     tune_items: int | None = option(None, unit="items", at_least=1, help="only the first so many tune items")
 
