@@ -75,6 +75,7 @@ def foresee(planned: Plan, root: Path) -> dict[str, Any]:
         "missing_data": {role: m for role, s in planned.image_sets.items() if (m := s.absent())},
         "missing_weights": _missing_weights(planned),
         "store": str(root),
+        "item": planned.task.item,
         "items_per_cell": images,
         "cells": len(addresses),
         "cached": sum(row["cached"] for row in rows.values()),
@@ -132,14 +133,17 @@ def overview(planned: Plan, forecast: dict[str, Any]) -> list[RenderableType]:
     if forecast["title"]:
         head.append(f"\n{forecast['title']}")
     metrics = forecast["metrics"]
-    head.append(f"\n{forecast['task']} on {forecast['model']}, {forecast['items_per_cell']} images a cell, ", "dim")
+    head.append(
+        f"\n{forecast['task']} on {forecast['model']}, {forecast['items_per_cell']} {forecast['item']}s a cell, ", "dim"
+    )
     head.append(f"seeds {', '.join(str(s) for s in planned.suite.seeds)}, {len(metrics)} metrics", "dim")
     for role, missing in forecast["missing_data"].items():
         head.append(f"\n{role}: {missing}", "yellow")
     for name, lacks in forecast["missing_weights"].items():
         head.append(f"\n{name} is not here: {', '.join(lacks['metrics'])} will have no value; ", "yellow")
         head.append(lacks["fetch"], "dim")
-    grid = table("row", "role", "cells", "cached", "to run", "images", "time", numbers=COUNTS)
+    made = f"{forecast['item']}s"
+    grid = table("row", "role", *COUNTS, made, "time", numbers=(*COUNTS, made, "time"))
     for row in forecast["rows"]:
         name = Text(row["row"], style="bold")
         if row["row"] == forecast["compare_to"]:
@@ -186,7 +190,7 @@ def amount(count: int) -> str:
     return f"{max(1, round(count / 1e6))} MB"
 
 
-COUNTS = ("cells", "cached", "to run", "images", "time")
+COUNTS = ("cells", "cached", "to run")
 
 
 def _dim(count: int) -> str:

@@ -62,12 +62,13 @@ class _Lines:
 
 
 class _Bars:
-    """Live bars: images of the whole run, each cell in flight, then scoring."""
+    """Live bars: items of the whole run, each cell in flight, then scoring."""
 
     def __init__(self, console: Console, forecast: dict[str, Any]) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-        self.console, self.cells, self.images = console, forecast["to_run"], forecast["images"]
+        self.console, self.cells, self.items = console, forecast["to_run"], forecast["images"]
+        self.item = str(forecast["item"])
         self.ended = 0
         self.finished = 0.0
         self.done: dict[str, float] = {}
@@ -88,7 +89,7 @@ class _Bars:
     def __enter__(self) -> _Bars:
         self.progress.start()
         if self.cells:
-            self.whole = self.progress.add_task("[bold]images[/]", total=self.images, note=self._cells())
+            self.whole = self.progress.add_task(f"[bold]{self.item}s[/]", total=self.items, note=self._cells())
         return self
 
     def __exit__(self, *unused: object) -> None:

@@ -144,10 +144,10 @@ def jackknifed(
                 prompts = [*own]
                 left_out = np.empty((len(prompts), len(labels), 2))
             if [*own] != prompts:
-                return None, None, "the two metrics do not have the same prompts"
+                return None, None, "the two metrics do not have the same clusters of items"
             left_out[:, i, j] = [sign * (total - s) / max(count - n, 1) for s, n in own.values()]
     if len(left_out) < FEWEST:
-        return None, None, f"{len(left_out)} prompts, fewer than {FEWEST}"
+        return None, None, f"{len(left_out)} clusters of items, fewer than {FEWEST}"
     areas = np.array([area(points, worst) for points in left_out])
     count = len(areas)
     error = float(np.sqrt((count - 1) / count * ((areas - areas.mean()) ** 2).sum()))

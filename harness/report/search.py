@@ -152,9 +152,7 @@ def offline_figure(view: RunView, summary: Summary, column: Column | None, found
         parts.append(tag("circle", tag("title", text), cx=x, cy=y, r=4.4, class_="ring", stroke=color))
     note = "Steps: the best mean loss on the tune items so far, the mean over seeds; thin lines are single seeds."
     if reports:
-        note += (
-            " Rings: the returned point on the report items, by the same judge; the drop from ring to step is the gap."
-        )
+        note += " Rings: the returned point on the report items, by the same judge; from ring to step is the gap."
     drawing = tag("svg", join(parts), viewBox="0 0 560 320", role="img", aria_label="Tune loss against evaluations")
     return SearchFigure("Best tune loss against evaluations", note, drawing, keys)
 
@@ -213,10 +211,10 @@ def draw(
 
 
 def level(y_axis: Any, value: float, name: str, class_: str) -> list[Markup]:
-    """A horizontal line with its name at its right end."""
+    """A horizontal line with its name above, left of where the longest search ends."""
     y = y_axis(value)
     line = tag("line", x1=LEFT, x2=RIGHT, y1=y, y2=y, class_=class_)
-    return [line, label(RIGHT - 3, y - 5 if y - 5 > TOP + 8 else y + 12, name, class_="base-name", text_anchor="end")]
+    return [line, label(RIGHT - 44, y - 5 if y - 5 > TOP + 8 else y + 12, name, class_="base-name", text_anchor="end")]
 
 
 def steps(best: Floats, x_axis: Any, y_axis: Any) -> list[tuple[float, float]]:

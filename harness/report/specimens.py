@@ -46,9 +46,10 @@ class Sound:
 
 @dataclass(frozen=True)
 class Heard:
-    """What a recogniser understood, against what was said."""
+    """What a recogniser understood, against what was said. tuned: it is the one that the searches were told by."""
 
     judge: str
+    tuned: bool
     pieces: tuple[Piece, ...]
 
 
@@ -138,10 +139,12 @@ def lay_out(
     by = columns[0].name if columns else ""
     order = chosen(first.keys, values, by, labels, DIFFERENT[kind], AT_RANDOM[kind])
     right = {c.name: number(metric_entries(view).get(c.name, {}).get("right")) for c in columns}
+    task = view.suite.get("task")
+    tuned = str(task.get("judge") or "") if isinstance(task, Mapping) else ""
     shown: list[Specimen] = []
     spent = 0
     for key, why in order:
-        made = specimen(first.keys.index(key), why, rows, found, missing, values, columns, right)
+        made = specimen(first.keys.index(key), why, rows, found, missing, values, columns, right, tuned)
         size = sum(len(a.sound.uri) for a in made.answers if a.sound) + len(made.given.uri if made.given else "")
         if shown and spent + size > BUDGET:
             continue
@@ -166,8 +169,9 @@ def chosen(
         k: float(np.std([values[m, metric, k] for m in labels if (m, metric, k) in values] or [0.0])) for k in keys
     }
     apart = sorted((k for k in keys if spread[k] > 0), key=lambda k: (-round(spread[k], 9), lot[k]))[:different]
+    rest = at_random + different - len(apart)
     others = sorted((k for k in keys if k not in apart), key=lot.__getitem__)
-    return [(k, "rows differ most") for k in apart] + [(k, "drawn at random") for k in others[:at_random]]
+    return [(k, "rows differ most") for k in apart] + [(k, "drawn by lot") for k in others[:rest]]
 
 
 def specimen(
@@ -179,6 +183,7 @@ def specimen(
     values: Values,
     columns: Sequence[Column],
     right: Mapping[str, float | None],
+    tuned: str,
 ) -> Specimen:
     """One item with its distinct answers, in the order of the rows that gave them first."""
     first = next(iter(found.values()))
@@ -199,7 +204,7 @@ def specimen(
         own = found[members[0].label]
         chips = chips_of(own, i, members[0].label, key, values, columns, right)
         heard = tuple(
-            Heard(judge, marked(str(arrays["text"][i]), reference))
+            Heard(judge, judge == tuned, marked(str(arrays["text"][i]), reference))
             for judge, arrays in own.judged.items()
             if "text" in arrays
         )

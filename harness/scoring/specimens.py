@@ -89,7 +89,7 @@ def specimens_of(store: Store, record: Mapping[str, Any], address: str) -> Speci
     stored = store.cell(address)
     if not record or stored is None:
         raise KeyError(f"cell {address} has no texts or sound in the store")
-    arrays = stored.arrays()
+    arrays = stored.arrays(*(n for n in ("texts", "audio", "lengths") if n in stored.names))
     judged = {}
     for judge, key in record["judged"].get(address, {}).items():
         try:

@@ -141,12 +141,17 @@ def test_what_the_jackknife_cannot_do_it_says() -> None:
     values = {"row 0": np.array([1.0, -2.0])}
     worst = np.array([0.0, -3.0])
     assert jackknifed(["row 0"], COLUMNS, values, worst, _sums(data))[2] == ""
-    assert jackknifed(["row 0"], COLUMNS, values, worst, _sums(data[:, :, :4]))[2] == "4 prompts, fewer than 5"
+    assert (
+        jackknifed(["row 0"], COLUMNS, values, worst, _sums(data[:, :, :4]))[2] == "4 clusters of items, fewer than 5"
+    )
     other = {"row 0": np.array([1.5, -2.0])}
     assert jackknifed(["row 0"], COLUMNS, other, worst, _sums(data))[2] == "a is not the mean of its items"
     sums = _sums(data)
     del sums["row 0", "b"]["0003"]
-    assert jackknifed(["row 0"], COLUMNS, values, worst, sums)[2] == "the two metrics do not have the same prompts"
+    assert (
+        jackknifed(["row 0"], COLUMNS, values, worst, sums)[2]
+        == "the two metrics do not have the same clusters of items"
+    )
 
 
 def test_item_sums_are_over_seeds(view: RunView) -> None:

@@ -54,7 +54,7 @@ def test_items_with_the_most_disagreement_come_first_and_the_rest_by_lot():
     values = {(m, "exact", k): float(m == "a" and k in keys[3:5]) for m in ("a", "b") for k in keys}
     found = chosen(keys, values, "exact", ["a", "b"], 8, 3)
     assert {k for k, why in found if why == "rows differ most"} == set(keys[3:5])
-    assert len(found) == 5
+    assert len(found) == 11  # what disagreement leaves free is drawn
     assert found == chosen(list(reversed(keys)), values, "exact", ["b", "a"], 8, 3)  # no order of anything matters
 
 

@@ -64,8 +64,12 @@ class Cell:
     made: dict[str, Any]
     content: str = "c0"
 
-    def arrays(self) -> dict[str, Any]:
-        return self.made
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.made)
+
+    def arrays(self, *names: str) -> dict[str, Any]:
+        return {n: self.made[n] for n in names}
 
 
 @pytest.fixture
