@@ -38,9 +38,13 @@ def shared_spaces(cells: Sequence[Mapping[str, Any]], metrics: Sequence[Metric])
 
 
 def shared_judges(task: Task, metrics: Sequence[Metric]) -> list[str]:
-    """A sentence where a metric reports by the judge that searches were tuned on."""
+    """A sentence where a metric reports by the judge that searches were tuned on, unless its verdict is exact."""
+    from harness.models import judges
+
     tuned = getattr(task, "judge", None)
-    reading = [m.name for m in metrics if tuned and any(n.kind == "judged" and n.name == tuned for n in m.needs())]
+    if not tuned or judges.find(tuned).exact:
+        return []
+    reading = [m.name for m in metrics if any(n.kind == "judged" and n.name == tuned for n in m.needs())]
     if not reading:
         return []
     return [f"{', '.join(reading)} reports by {tuned}, which the searches were tuned on: a gain there is no evidence."]

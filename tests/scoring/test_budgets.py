@@ -53,3 +53,8 @@ def test_a_judge_that_tunes_and_reports_is_said() -> None:
     ]
     assert shared_judges(Tuned("sharpness"), metrics) == []  # type: ignore[arg-type]
     assert shared_judges(object(), metrics) == []  # type: ignore[arg-type]
+
+
+def test_unit_tests_are_what_is_asked_for_and_no_model_of_it() -> None:
+    found = METRICS.resolve("code.ca.python-tests")
+    assert shared_judges(Tuned("python-tests"), [build(found.thing, {}, **found.bound)]) == []  # type: ignore[arg-type]

@@ -23,11 +23,13 @@ class Judge(ABC):
 
     reads   names of the artifacts it takes: "images" (N, H, W, 3) uint8, "audio" (N, T) int16 with "lengths" (N,)
             int64, "texts" (N,) str
+    exact   its verdict is what is asked for (a unit test), not a model of it: tuning on it is no reward hacking
     """
 
     name: ClassVar[str] = ""
     version: ClassVar[int] = 1
     reads: ClassVar[tuple[str, ...]] = ()
+    exact: ClassVar[bool] = False
 
     @abstractmethod
     def digest(self) -> str:

@@ -68,6 +68,7 @@ class PythonTests(Judge):
     """Facts of an item: {"tests": [{"args": […], "expected": …}, …], "entry": name of the function}."""
 
     reads: ClassVar[tuple[str, ...]] = ("texts",)
+    exact: ClassVar[bool] = True
 
     cpu_s: float = option(0.5, unit="s", above=0.0, help="CPU time a test", source="ours: 1000 times what a test takes")
     wall_s: float = option(5.0, unit="s", above=0.0, help="time a test, asleep or not", source="ours")
