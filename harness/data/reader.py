@@ -94,7 +94,8 @@ class Reader:
         elif self.sixteen_bit == "high_byte":
             return image  # Pillow drops the low byte of color by itself
         else:
-            values = (np.asarray(image).astype(np.uint32) << 8) + _low_bytes(data, image.mode, name)
+            high = np.asarray(image).astype(np.uint32)
+            values = np.asarray((high << 8) + _low_bytes(data, image.mode, name), dtype=np.uint32)
         if "transparency" in image.info and self.sixteen_bit == "round":
             raise BadImages(f"{name} names a transparent color in 16 bits; `sixteen_bit: high_byte` reads it")
         levels = values >> 8 if self.sixteen_bit == "high_byte" else (values + 128) // 257  # 65535 = 255 · 257

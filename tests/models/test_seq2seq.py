@@ -10,14 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import (
-    BartConfig,
-    BartForConditionalGeneration,
-    PLBartConfig,
-    PLBartForConditionalGeneration,
-    T5Config,
-    T5ForConditionalGeneration,
-)
+from tiny_checkpoints import translator
 
 from harness.models import MODELS
 from harness.models.model import MissingWeights
@@ -32,33 +25,6 @@ from harness.worlds.recipes.programs_tokenizer import build as build_tokenizer
 SOURCES = [p.source for p in problems("tune")[::12]] + ["x", "function f(a) {\n    return a;\n}\n", ""]
 
 
-def network(kind: str, size: int, pad: int, end: int) -> Any:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        shared = {"vocab_size": size, "d_model": 32, "pad_token_id": pad, "eos_token_id": end}
-        if kind in ("t5", "tied"):
-            config = T5Config(
-                **shared, d_kv=8, num_heads=4, d_ff=64, num_layers=2, num_decoder_layers=2, decoder_start_token_id=pad,
-                feed_forward_proj="gated-gelu" if kind == "tied" else "relu", tie_word_embeddings=kind == "tied",
-            )  # fmt: skip
-            made: Any = T5ForConditionalGeneration(config)
-        else:
-            layers = dict.fromkeys(("encoder_layers", "decoder_layers"), 2)
-            heads = dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 4)
-            wide = dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), 48)
-            more = {"max_position_embeddings": 256, "bos_token_id": 1, "decoder_start_token_id": end}
-            config_of, of = {
-                "bart": (BartConfig, BartForConditionalGeneration),
-                "plbart": (PLBartConfig, PLBartForConditionalGeneration),
-            }[kind]
-            made = of(config_of(**shared, **layers, **heads, **wide, **more, forced_eos_token_id=None))
-        for parameter in made.parameters():  # so that what is drawn differs from source to source
-            parameter.data.mul_(3.0)
-        if kind in ("bart", "plbart"):  # a random one would end at once
-            made.final_logits_bias[:, end] = -30.0
-    return made
-
-
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Kind → directory of a tiny random checkpoint."""
@@ -67,7 +33,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for kind in ("t5", "tied", "bart", "plbart"):
         folder = tmp_path_factory.mktemp(kind)
         tokenizer = build_tokenizer(texts, folder)
-        network(kind, len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id).save_pretrained(folder)
+        translator(kind, len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id).save_pretrained(folder)
         found[kind] = folder
     return found
 

@@ -61,19 +61,20 @@ class Optimiser:
 
             hint = " or ".join(repr(n) for n in nearest(name, known(), 3))
             raise ValueError(f"nevergrad has no optimiser {name!r}" + (f"; did you mean {hint}?" if hint else ""))
-        space = nevergrad.p.Array(shape=(dimension,)).set_mutation(sigma=1.0)
+        self._dimension, searched = dimension, max(2, dimension)  # nevergrad's CMA of one number spoils all later ones
+        space = nevergrad.p.Array(shape=(searched,)).set_mutation(sigma=1.0)
         seed, *rest = key
         space.random_state = np.random.RandomState(generator(seed, "search", name, *rest).integers(2**32, dtype="u8"))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # advice of its parts about budgets that it was given here
             self._inner: Any = nevergrad.optimizers.registry[name](space, budget=horizon, num_workers=parallel)
-        self._inner.suggest(np.zeros(dimension))
+        self._inner.suggest(np.zeros(searched))
         self._asked: list[Any] = []
 
     def ask(self, count: int) -> list[Point]:
         """The next `count` points; the first of a run is 0."""
         self._asked = [self._inner.ask() for _ in range(count)]
-        return [np.asarray(c.value, dtype=np.float64) for c in self._asked]
+        return [np.asarray(c.value, dtype=np.float64)[: self._dimension] for c in self._asked]
 
     def tell(self, losses: list[Losses]) -> None:
         """The answers to the points asked last, one array an answer; their means are what is told."""

@@ -117,6 +117,14 @@ def test_parameters_of_another_parameterisation_are_refused() -> None:
     assert AfterLearner("latent").online
 
 
+def test_one_number_can_be_searched_and_spoils_no_later_search() -> None:
+    """nevergrad's CMA switches to an optional package at d = 1, for good and for all of the process."""
+    before = AfterLearner("block_gains", "CMA", budget=10).search(ToyOracle(), 0).points
+    one = AfterLearner("decoding", "CMA", budget=10, knobs=("beams",)).search(ToyOracle(), 0)
+    assert one.points.shape == (10, 1)
+    np.testing.assert_array_equal(AfterLearner("block_gains", "CMA", budget=10).search(ToyOracle(), 0).points, before)
+
+
 def test_what_optimisers_learn() -> None:
     expected = {
         "RandomSearch": Learns.NOTHING,

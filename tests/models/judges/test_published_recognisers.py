@@ -2,71 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tiny_checkpoints import wav2vec2, whisper
 
 from harness.models.judges import find, identity
 from harness.models.judges.published_recognisers import Wav2Vec2, Whisper
 from harness.models.model import MissingWeights
 
 transformers = pytest.importorskip("transformers")
-
-
-def whisper(folder: Path) -> Path:
-    from tokenizers.pre_tokenizers import ByteLevel
-
-    vocabulary = {c: i for i, c in enumerate([*sorted(ByteLevel.alphabet()), "<|endoftext|>"])}
-    tokenizer = transformers.WhisperTokenizer(vocab=vocabulary, merges=[])
-    end = vocabulary["<|endoftext|>"]
-    config = transformers.WhisperConfig(
-        vocab_size=len(vocabulary),
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=32,
-        decoder_ffn_dim=32,
-        d_model=16,
-        max_target_positions=32,
-        pad_token_id=end,
-        bos_token_id=end,
-        eos_token_id=end,
-        decoder_start_token_id=end,
-        begin_suppress_tokens=None,
-        suppress_tokens=None,
-    )
-    network = transformers.WhisperForConditionalGeneration(config)
-    network.save_pretrained(folder)
-    transformers.WhisperProcessor(transformers.WhisperFeatureExtractor(), tokenizer).save_pretrained(folder)
-    return folder
-
-
-def wav2vec2(folder: Path) -> Path:
-    vocabulary = {"<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3, "|": 4, "A": 5, "B": 6, "C": 7}
-    (folder / "vocab.json").write_text(json.dumps(vocabulary))
-    tokenizer = transformers.Wav2Vec2CTCTokenizer(str(folder / "vocab.json"))
-    config = transformers.Wav2Vec2Config(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        conv_dim=(8, 8),
-        conv_kernel=(10, 8),
-        conv_stride=(5, 4),
-        num_feat_extract_layers=2,
-        num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=2,
-        pad_token_id=0,
-    )
-    transformers.Wav2Vec2ForCTC(config).save_pretrained(folder)
-    transformers.Wav2Vec2Processor(transformers.Wav2Vec2FeatureExtractor(), tokenizer).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

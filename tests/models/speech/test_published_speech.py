@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_checkpoints import speech_model
 
 from harness.models.model import MissingWeights
 from harness.models.parameterisations.block_gains import BlockGains
@@ -20,31 +21,9 @@ from harness.models.speech.published import Encodec, HifiGan
 transformers = pytest.importorskip("transformers")
 
 
-def save(folder: Path, name: str) -> Path:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        if name == "encodec":
-            config = transformers.EncodecConfig(
-                num_filters=4, hidden_size=8, codebook_dim=8, codebook_size=16, num_lstm_layers=1
-            )
-            network = transformers.EncodecModel(config)
-            for layer in network.quantizer.layers:  # an untrained codebook is all zeros, and the decoder then silent
-                layer.codebook.embed.normal_()
-        else:
-            config = transformers.SpeechT5HifiGanConfig(
-                upsample_initial_channel=32, resblock_kernel_sizes=[3], resblock_dilation_sizes=[[1, 3]]
-            )
-            network = transformers.SpeechT5HifiGan(config)
-            for part in network.modules():
-                if isinstance(part, torch.nn.Conv1d | torch.nn.ConvTranspose1d):
-                    part.weight.data.normal_(0, 0.2)
-        network.save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return {name: save(tmp_path_factory.mktemp(name), name) for name in ("encodec", "hifigan")}
+    return {name: speech_model(tmp_path_factory.mktemp(name), name) for name in ("encodec", "hifigan")}
 
 
 def model(name: str, folder: Path) -> Any:
