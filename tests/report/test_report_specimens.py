@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import time
 import wave
 from dataclasses import replace
 
@@ -36,6 +37,15 @@ def test_pieces_spell_the_output_and_the_reference(output, wanted):
     pieces = marked(output, wanted)
     assert "".join(p.text for p in pieces if p.kind is not Kind.MISSING) == output
     assert "".join(p.text for p in pieces if p.kind is not Kind.EXTRA) == wanted
+
+
+def test_a_text_that_repeats_itself_is_still_compared_at_once():
+    output = "out  x " * 570
+    began = time.perf_counter()
+    pieces = marked(output, output[::-1])
+    assert time.perf_counter() - began < 5  # word by word it takes minutes
+    assert "".join(p.text for p in pieces if p.kind is not Kind.MISSING) == output
+    assert [p.kind for p in marked("a\n" * 900 + "b\n", "a\n" * 900 + "c\n") if p.kind is not Kind.SAME]
 
 
 def test_equal_texts_have_one_unmarked_piece():
