@@ -58,6 +58,8 @@ class SearchGap(Metric):
             raise CannotMeasure(ScoreStatus.UNDEFINED, "no offline search: nothing was chosen on tune items")
         losses, chosen = search["losses"], int(search["chosen"])
         tune, report = losses[chosen].astype(np.float64), search["tune_loss"].astype(np.float64)
+        if not len(report):
+            raise CannotMeasure(ScoreStatus.INSUFFICIENT_N, "no report items: nothing to compare the tune items with")
         value = float(report.mean() - tune.mean())
         means = losses.mean(axis=1)
         exact = {

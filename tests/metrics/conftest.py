@@ -67,6 +67,9 @@ def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimensio
     written = [" ".join(said.choice(list("abcdef"), size=said.integers(4, 12))) for _ in range(n)]
     wanted = tuple((text[: len(text) // 2] + " x y z",) for text in written)
     passed = said.integers(0, 4, size=n)
+    told = said.random((5, 9))
+    search = {"losses": told, "chosen": np.array(told.mean(axis=1).argmin()), "nats": np.array(2.0)}
+    search["tune_loss"] = said.random(n)
     run = {"outcome": np.where(passed == 3, "pass", "wrong"), "passed": passed, "tests": np.full(n, 3)}
     return Evidence(
         items=items,
@@ -86,6 +89,7 @@ def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimensio
         targets=targets,
         confusion=dict.fromkeys(CLASSIFIERS, confusion),
         classes={a: tuple("abc") for a in ATTRIBUTES},
+        search={k: frozen(v) for k, v in search.items()},
         seed=seed,
     )
 

@@ -74,6 +74,7 @@ def rows(evidence: Evidence, order: np.ndarray, items: Items) -> Evidence:
         judged={j: {k: v[order] for k, v in a.items()} for j, a in evidence.judged.items()},
         outputs=None if evidence.outputs is None else evidence.outputs[order],
         references=tuple(evidence.references[i] for i in order) if evidence.references else (),
+        search={k: v[order] if k == "tune_loss" else v for k, v in evidence.search.items()},
     )
 
 
@@ -98,6 +99,7 @@ def subset(evidence: Evidence, needs: tuple[Need, ...]) -> Evidence:
         judged={k: v for k, v in evidence.judged.items() if ("judged", "generated", k) in asked},
         outputs=evidence.outputs if "outputs" in kinds else None,
         references=evidence.references if "references" in kinds else (),
+        search=evidence.search if "search" in kinds else {},
     )
 
 
