@@ -21,6 +21,7 @@ PLURALS = {
     "method": "methods",
     "baseline": "baselines",
     "metric": "metrics",
+    "judge": "judges",
     "model": "models",
     "data": "data",
     "prompts": "prompts",
@@ -228,7 +229,7 @@ def type_text(hint: Any) -> str:
 
 
 def _problems(kind: str, cls: Any) -> tuple[str, ...]:
-    if kind != "model" or any(o.required for o in options_of(cls)):
+    if kind not in ("model", "judge") or any(o.required for o in options_of(cls)):
         return ()
     return tuple(str(m) for m in cls().missing())
 

@@ -15,8 +15,20 @@ def facts(kind: str, cls: Any, bound: Mapping[str, str]) -> Facts:
     """(what, value) of a task, model, data set, method or metric; `bound` are the fields its name fills."""
     if kind == "metric":
         return _metric(cls, bound)
-    pages: dict[str, Callable[[Any], Facts]] = {"method": _method, "task": _task, "model": _model, "data": _data}
+    pages: dict[str, Callable[[Any], Facts]] = {
+        "method": _method,
+        "task": _task,
+        "model": _model,
+        "data": _data,
+        "judge": _judge,
+    }
     return pages[kind](cls)
+
+
+def _judge(cls: Any) -> Facts:
+    yield "reads", ", ".join(cls.reads)
+    yield "version", str(cls.version)
+    yield "verdict", "exact" if cls.exact else "an opinion: what tuned a search may not be all that reports it"
 
 
 def _method(cls: Any) -> Facts:

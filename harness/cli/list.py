@@ -20,6 +20,7 @@ class Kind(StrEnum):
     METHODS = "methods"
     BASELINES = "baselines"
     METRICS = "metrics"
+    JUDGES = "judges"
     MODELS = "models"
     DATA = "data"
 

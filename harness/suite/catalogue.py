@@ -13,12 +13,12 @@ _WHERE = {
     "data": "harness.data:IMAGE_SETS",
     "method": "harness.methods:METHODS",
     "metric": "harness.metrics:METRICS",
+    "judge": "harness.models.judges:JUDGES",
 }
-KINDS = tuple(_WHERE)
 
 
 def registry(kind: str) -> Registry[Any]:
-    """The registry of task, model, data, method or metric."""
+    """The registry of task, model, data, method, metric or judge."""
     module, _, attribute = _WHERE[kind].partition(":")
     found: Registry[Any] = getattr(importlib.import_module(module), attribute)
     return found
