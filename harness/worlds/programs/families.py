@@ -33,6 +33,7 @@ from harness.worlds.programs.paired import (
     when,
     word,
 )
+from harness.worlds.programs.statements import statements
 from harness.worlds.programs.textual import TEXTUAL
 
 
@@ -288,8 +289,9 @@ _NUMERIC: Mapping[str, Family] = {
     "skipping": skipping,
     "update_if": update_if,
     "indexed": indexed,
+    "statements": statements,
 }
-# The order is part of the splits: program i of the training split is of family i modulo their number.
+# The order is part of the splits: the families take turns (problems.families).
 _ORDER = (
     "arithmetic",
     "locals",
@@ -323,5 +325,6 @@ _ORDER = (
     "skipping",
     "update_if",
     "indexed",
+    "statements",
 )
 FAMILIES: Mapping[str, Family] = {name: {**_NUMERIC, **TEXTUAL}[name] for name in _ORDER}

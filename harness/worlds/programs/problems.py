@@ -15,15 +15,18 @@ from typing import Any, Literal, NamedTuple
 
 from harness.keys import generator
 from harness.worlds.programs.compositions import COMPOSITIONS
+from harness.worlds.programs.dialects import legacy
 from harness.worlds.programs.drawing import Draw, Program, argument
 from harness.worlds.programs.families import FAMILIES
 
 Split = Literal["training", "tune", "report"]
 SEEN, HELD_OUT = tuple(FAMILIES), tuple(COMPOSITIONS)
 # Half of the problems to tune and to report on are of held-out families, half of families that training saw.
-SIZES: dict[str, int] = {"training": 24_000, "tune": 72, "report": 200}
+SIZES: dict[str, int] = {"training": 36_000, "tune": 72, "report": 200}
 SEED = 0
 TESTS = {"tune": 4, "report": 6}  # unit tests a problem
+NESTED = 3  # every so many training programs one is of nested statements: composition is what is hardest to learn
+LEGACY_SHARE = 0.55  # of the training targets, drawn by the program's place alone
 EXACT = 2**53  # integers up to here are the same in both languages
 
 
@@ -39,6 +42,7 @@ class Problem:
     """One function to translate.
 
     source  JavaScript text;  target  the Python reference;  entry  the function's name
+    legacy  whether the target is in the dialect of old corpora (`dialects`): some training programs, no others
     tune, report   unit tests for tuning and for the report: no input in common; none for training programs
     """
 
@@ -49,6 +53,7 @@ class Problem:
     entry: str
     tune: tuple[Case, ...] = ()
     report: tuple[Case, ...] = ()
+    legacy: bool = False
 
     @property
     def tests(self) -> tuple[Case, ...]:
@@ -66,7 +71,7 @@ class LeftOut(NamedTuple):
 def families(split: Split) -> tuple[str, ...]:
     """The family of each problem of a split, in order."""
     if split == "training":
-        return tuple(SEEN[i % len(SEEN)] for i in range(SIZES[split]))
+        return tuple(SEEN[-1] if i % NESTED == 0 else SEEN[(i - i // NESTED - 1) % len(SEEN)] for i in range(SIZES[split]))
     half = SIZES[split] // 2
     seen = generator(SEED, "split", "programs", split).permutation(len(SEEN))
     return tuple(
@@ -86,6 +91,13 @@ def canonical(source: str, entry: str) -> str:
         return order.setdefault(text, f"v{len(order)}")
 
     return re.sub(r'"[^"]*"|\.?[A-Za-z_]+', rename, source.replace(entry, "f", 1))
+
+
+def skeleton(source: str, entry: str) -> str:
+    """A program without names, constants and the choice of an operator: two that share it are built alike."""
+    text = re.sub(r'"[^"]*"', "S", canonical(source, entry))
+    text = re.sub(r"\b\d+\b", "0", re.sub(r"(?<!=)[<>]=?(?!\S)|[!=]==", "<", text))
+    return re.sub(r" [-+*] ", " + ", re.sub(r" [-+]= ", " += ", text))
 
 
 def draw(split: Split, family: str, index: int, attempt: int) -> Program:
@@ -140,6 +152,10 @@ def _drawn(split: Split) -> tuple[tuple[Problem, ...], tuple[LeftOut, ...], froz
     """Problems, what was left out, and the canonical texts of the split; later splits avoid those of earlier ones."""
     order: tuple[Split, ...] = ("report", "tune", "training")
     before = frozenset[str]().union(*(_drawn(s)[2] for s in order[: order.index(split)]))
+    held = frozenset[str]()
+    if split == "training":
+        asked = (p for s in order[:-1] for p in _drawn(s)[0] if p.family in HELD_OUT)
+        held = frozenset(skeleton(p.source, p.entry) for p in asked)
     problems, left, texts = [], [], set[str]()
     for index, family in enumerate(families(split)):
         for attempt in range(200):
@@ -147,6 +163,8 @@ def _drawn(split: Split) -> tuple[tuple[Problem, ...], tuple[LeftOut, ...], froz
             text = canonical(program.source, program.entry)
             if text in before or (text in texts and split != "training"):
                 continue
+            if held and skeleton(program.source, program.entry) in held:
+                continue  # random statements may come to look like a held-out composition
             name = f"{split}-{index:05d}-{family}"
             tests: tuple[Case, ...] = ()
             if split != "training":
@@ -156,8 +174,19 @@ def _drawn(split: Split) -> tuple[tuple[Problem, ...], tuple[LeftOut, ...], froz
                     continue
             texts.add(text)
             cut = TESTS["tune"]
+            target = program.target
+            old = split == "training" and generator(SEED, "world", "programs", "dialect", index).random() < LEGACY_SHARE
             problems.append(
-                Problem(name, family, program.source, program.target, program.entry, tests[:cut], tests[cut:])
+                Problem(
+                    name,
+                    family,
+                    program.source,
+                    legacy(target) if old else target,
+                    program.entry,
+                    tests[:cut],
+                    tests[cut:],
+                    old,
+                )
             )
             break
     return tuple(problems), tuple(left), frozenset(texts)

@@ -29,7 +29,7 @@ from harness.worlds.recipes.programs_tokenizer import build
 NAME = "programs-t5"
 SEED = 0
 HELD_BACK = 480  # training programs that no step sees
-BATCH, STEPS, RATE, WARMUP = 48, 3000, 2e-3, 150
+BATCH, STEPS, RATE, WARMUP = 48, 6500, 2e-3, 150
 LOOK_EVERY = 300
 
 
@@ -54,8 +54,8 @@ def untrained(tokenizer: PreTrainedTokenizerFast) -> T5ForConditionalGeneration:
         feed_forward_proj="relu",
         relative_attention_num_buckets=32,
         relative_attention_max_distance=64,
-        dropout_rate=0.05,
-        tie_word_embeddings=False,
+        dropout_rate=0.0,
+        tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
         decoder_start_token_id=tokenizer.pad_token_id,
@@ -157,7 +157,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("build/zoo") / NAME)
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--limit", type=float, default=2400, help="seconds after which training ends")
+    parser.add_argument("--limit", type=float, default=1620, help="seconds after which training ends")
     parser.add_argument("--start", type=Path, help="folder of an earlier run to go on from, with other batches")
     options = parser.parse_args(arguments)
     pairs: tuple[Problem, ...] = problems("training")
