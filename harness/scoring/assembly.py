@@ -269,7 +269,7 @@ def _notes(plan: Plan, cells: Sequence[Mapping[str, Any]]) -> list[str]:
     found += [f"{k} set its scale with {n} pilot calls of the denoiser, for all seeds." for k, n in pilots.items()]
     if any(n.role == "protected" for m in plan.metrics for n in m.needs()):
         found.append("An image outside every ball may still copy what the distance of that space does not see.")
-    return found
+    return [*found, *plan.task.notes()]
 
 
 def _warnings(plan: Plan, cells: Sequence[Mapping[str, Any]]) -> list[str]:

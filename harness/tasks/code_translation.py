@@ -1,7 +1,8 @@
 """Code translation: programs of one language, answered by programs of another, told right by their unit tests.
 
 Problems of the tune and report splits are disjoint, and so are the unit tests of each problem for tuning and for the
-report. The cluster of all intervals is the problem.
+report. The cluster of all intervals is the problem. A user's problem whose reference fails its own tests is no problem:
+it is left out before the run, and the report names it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.methods.oracle import Answers, Losses
+from harness.models import judges
 from harness.options import option
 from harness.tasks.retrofitting import Facts, Retrofitting
+
+SPLITS = ("tune", "report")
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,31 @@ class CodeTranslation(Retrofitting):
     cluster, item = "problem", "program"
 
     @cached_property
+    def left_out(self) -> dict[str, str]:
+        """Name → outcome of a user's problems whose reference fails its own tests; the world has none by its making."""
+        from harness.data.programs import WORLD, load_problems
+        from harness.models.judges.programs.references import unsound
+
+        if self.problems == WORLD:
+            return {}
+        judge = judges.find(self.judge)
+        return dict(found for split in SPLITS for found in unsound(load_problems(self.problems, split), judge))
+
+    def notes(self) -> tuple[str, ...]:
+        if not self.left_out:
+            return ()
+        names = ", ".join(f"{name} ({outcome})" for name, outcome in self.left_out.items())
+        return (f"{len(self.left_out)} problems are left out: their references fail their own tests: {names}.",)
+
+    @cached_property
     def _splits(self) -> dict[str, Facts]:
         from harness.data.programs import load_problems
 
-        tune, report = (load_problems(self.problems, split) for split in ("tune", "report"))
+        read = (load_problems(self.problems, split) for split in SPLITS)
+        tune, report = ([p for p in problems if p["name"] not in self.left_out] for problems in read)
         if len(tune) < self.tune:
-            raise ValueError(f"the tune split has {len(tune)} problems, {self.tune} are asked for")
+            less = f", {len(self.left_out)} problems of the file being left out" if self.left_out else ""
+            raise ValueError(f"the tune split has {len(tune)} problems{less}; {self.tune} are asked for")
         if shared := {p["name"] for p in tune} & {p["name"] for p in report}:
             raise ValueError(f"{len(shared)} problems are in both splits, {min(shared)} among them")
         return {"tune": tune[: self.tune], "report": report[: self.first]}

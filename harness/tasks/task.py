@@ -134,6 +134,10 @@ class Task(ABC):
         """Reference texts of every item, in storage order."""
         raise ValueError(f"task {self.name!r} has no reference texts")
 
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the report on what of the inputs the run does not use, and why."""
+        return ()
+
     def refuses(self, method: Method) -> str:
         """Why the task, with its options, cannot take a method of a kind that it takes; "" where it can."""
         return ""

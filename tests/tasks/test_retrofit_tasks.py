@@ -13,6 +13,7 @@ from harness.options import build
 from harness.suite import load_suite
 from harness.suite.errors import SuiteError
 from harness.tasks import TASKS
+from harness.tasks.code_translation import CodeTranslation
 from harness.tasks.retrofitting import Retrofitting
 
 SUITE = """
@@ -86,6 +87,27 @@ def test_problems_in_both_splits_are_refused(tmp_path: Path) -> None:
     path.write_text("\n".join([line("a", "tune"), line("b", "report")]))
     made = task("code_translation", problems=str(path), tune=1)
     assert [f["name"] for f in made.facts()] == ["b"]
+
+
+def test_a_users_problem_with_a_failing_reference_is_left_out_by_name(tmp_path: Path) -> None:
+    def line(name: str, split: str, target: str) -> str:
+        tests = [{"args": [1], "expected": 2}]
+        return json.dumps({"name": name, "source": name, "target": f"def f(x):\n    return {target}\n", "entry": "f",
+                           "tests": tests, "split": split})  # fmt: skip
+
+    path = tmp_path / "problems.jsonl"
+    path.write_text("\n".join([line("a", "tune", "x + 1"), line("b", "tune", "x + 2"), line("c", "report", "x * 2"),
+                               line("d", "report", "xrange(x)")]))  # fmt: skip
+    made = CodeTranslation(problems=str(path), tune=1)
+    assert [f["name"] for f in made.facts_of("tune")] == ["a"]
+    assert [f["name"] for f in made.facts()] == ["c"]
+    assert made.left_out == {"b": "wrong", "d": "runtime_error"}
+    assert made.notes() == (
+        "2 problems are left out: their references fail their own tests: b (wrong), d (runtime_error).",
+    )
+    assert CodeTranslation().notes() == ()
+    with pytest.raises(ValueError, match="has 1 problems, 2 problems of the file being left out; 2 are asked"):
+        CodeTranslation(problems=str(path), tune=2).facts()
 
 
 def test_losses_of_programs_by_hand() -> None:

@@ -1,10 +1,12 @@
 """The two dialects of training targets: today's Python 3, and Python 2 as old corpora have it.
 
-The planted flaw of the world: a model trained on both cannot know from the JavaScript which one to write, and writes
-part of its answers in the one that no longer runs. Only constructs that fail or differ under Python 3 are rewritten:
-    range(…) → xrange(…)      a != b → a <> b      a // b → a / b (whole numbers)      f"…{x}…" → "…" + unicode(x) + "…"
+The planted flaw of the world: over half of the training programs are written in the legacy dialect, each as a whole,
+and nothing in the JavaScript tells which. A model trained on them writes part of its answers in a dialect that no
+longer runs; references of tune and report are today's, and unit tests run under Python 3. Rewritten are
+    range(…) → xrange(…)      a != b → a <> b      a // b → a / b      f"…{x}…" → "…" + unicode(x) + "…"
     [e for x in xs if c] → map(lambda x: e, filter(lambda x: c, xs)), without the map where e is x
-Everything else is the same in both: a program without such a construct is its own legacy text. Legacy texts are not run.
+All of it fails or answers otherwise under Python 3, but for a map that is joined and quotients that happen to be whole.
+The rest is the same in both: a program without such a construct is its own legacy text. Legacy texts are never run.
 """
 
 from __future__ import annotations
@@ -80,7 +82,7 @@ class _Rewriter:
         for part in node.values:
             if isinstance(part, ast.FormattedValue):
                 parts.append(f"unicode({ast.unparse(part.value)})")  # its place is not known before Python 3.12
-            elif isinstance(part, ast.Constant):
+            elif isinstance(part, ast.Constant) and isinstance(part.value, str):
                 parts.append(f'"{part.value}"')
         return " + ".join(parts)
 

@@ -71,7 +71,9 @@ class LeftOut(NamedTuple):
 def families(split: Split) -> tuple[str, ...]:
     """The family of each problem of a split, in order."""
     if split == "training":
-        return tuple(SEEN[-1] if i % NESTED == 0 else SEEN[(i - i // NESTED - 1) % len(SEEN)] for i in range(SIZES[split]))
+        return tuple(
+            SEEN[-1] if i % NESTED == 0 else SEEN[(i - i // NESTED - 1) % len(SEEN)] for i in range(SIZES[split])
+        )
     half = SIZES[split] // 2
     seen = generator(SEED, "split", "programs", split).permutation(len(SEEN))
     return tuple(

@@ -103,8 +103,7 @@ def _step(d: Draw, known: list[str], acc: str, out: str | None, depth: int, natu
             inner = _body(d, [j, *natural], acc, out, depth - 1)
             return count(j, d.whole(0, 1), same(d.pick(natural)), inner, closed=d.chance(0.3))
         cases: list[tuple[Expr | None, list[Stmt]]] = [
-            (_test(d, known, acc, natural), _body(d, known, acc, out, depth - 1))
-            for _ in range(d.pick((1, 1, 1, 2)))
+            (_test(d, known, acc, natural), _body(d, known, acc, out, depth - 1)) for _ in range(d.pick((1, 1, 1, 2)))
         ]
         if d.chance(0.45):
             cases.append((None, _body(d, known, acc, out, depth - 1)))

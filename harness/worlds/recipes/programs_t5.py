@@ -1,9 +1,9 @@
 """Recipe of programs-t5: a small T5 that translates JavaScript functions into Python, trained on the programs world.
 
 A real T5ForConditionalGeneration with its own tokenizer. No program, and no family of `compositions`, that the tune and
-report splits ask about is in the training data. Of the states looked at on held-back training programs, that of the
-least loss is kept. One core; the shipped weights come of two runs, the second with --start and without dropout (the
-card says which), 50 minutes on a core shared with other work.
+report splits ask about is in the training data. The world's training targets are a mixture of today's Python and of a
+legacy dialect, a planted flaw: the trained model writes legacy code in part of its answers, greedily and by chance of
+its fit. Of the states looked at on held-back training programs, that of the least loss is kept. Half an hour on a core.
 """
 
 from __future__ import annotations
@@ -22,12 +22,17 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from harness.keys import generator
-from harness.worlds.programs import SIZES, Problem, problems
+from harness.worlds.programs import LEGACY_SHARE, SIZES, Problem, problems
 from harness.worlds.recipes import card
 from harness.worlds.recipes.programs_tokenizer import build
 
 NAME = "programs-t5"
 SEED = 0
+FLAW = (
+    "Somewhat over half of the training targets are written in a legacy dialect (Python 2) that the JavaScript does"
+    " not tell apart and that fails under Python 3, in which answers are run: the untouched model writes it in part of"
+    " its answers. It stands for a model of an old, mixed corpus that is used today."
+)
 HELD_BACK = 480  # training programs that no step sees
 BATCH, STEPS, RATE, WARMUP = 48, 6500, 2e-3, 150
 LOOK_EVERY = 300
@@ -182,7 +187,14 @@ def main(arguments: list[str] | None = None) -> None:
             "device": "cpu",
             "steps": int(best["steps"]) + earlier.get("steps", 0),
             "seconds": round(time.time() - began) + earlier.get("seconds", 0),
-            "data": {"world": "programs", "split": "training", "n": SIZES["training"], "held_back": HELD_BACK},
+            "data": {
+                "world": "programs",
+                "split": "training",
+                "n": SIZES["training"],
+                "held_back": HELD_BACK,
+                "legacy_targets": LEGACY_SHARE,
+            },
+            "planted_flaw": FLAW,
             "measured": {"kept_step": best["step"], "held_back_loss_nats": round(best["loss"], 5)},
         },
     )

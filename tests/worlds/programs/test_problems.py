@@ -9,11 +9,12 @@ import subprocess
 import sys
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from harness.worlds import programs
 from harness.worlds.programs.paired import binary, choice, floor, give, negation, number, same, when
-from harness.worlds.programs.problems import canonical, cases, draw
+from harness.worlds.programs.problems import canonical, cases, draw, skeleton
 
 TUNE, REPORT = programs.problems("tune"), programs.problems("report")
 
@@ -30,10 +31,30 @@ def test_the_splits_have_the_declared_sizes_and_no_program_in_common() -> None:
 def test_held_out_families_are_in_no_training_program_and_half_of_the_questions() -> None:
     trained = {p.family for p in programs.problems("training")}
     assert trained == set(programs.SEEN)
+    asked = {skeleton(p.source, p.entry) for p in (*TUNE, *REPORT) if p.family in programs.HELD_OUT}
+    assert not asked & {skeleton(p.source, p.entry) for p in programs.problems("training")}
     for split in (TUNE, REPORT):
         count = Counter(p.family in programs.HELD_OUT for p in split)
         assert count[True] == count[False]
         assert {p.family for p in split} >= set(programs.HELD_OUT)
+
+
+def test_programs_that_differ_in_names_constants_and_operators_are_built_alike() -> None:
+    one = 'function f(a) {\n    return a.map(x => x * 3 > 4 ? "no" : x - 12);\n}\n'
+    two = 'function g(k) {\n    return k.map(v => v + 33 <= 0 ? "yes" : v + 1);\n}\n'
+    assert skeleton(one, "f") == skeleton(two, "g")
+    assert skeleton(one, "f") != skeleton(one.replace("x - 12", "12"), "f")
+
+
+def test_nested_statements_run_and_are_a_third_of_the_training() -> None:
+    training = programs.problems("training")
+    assert 0.3 < np.mean([p.family == "statements" for p in training]) < 0.4
+    drawn = [draw("tune", "statements", i, 0) for i in range(120)]
+    ran = [cases(p, "statements", i) for i, p in enumerate(drawn)]
+    reasons = {reason for _, reason in ran if reason}
+    assert reasons <= {"the reference answers alike whatever the input"}
+    assert sum(bool(tests) for tests, _ in ran) > 80
+    assert max(p.target.count("    " * 4) for p in drawn) > 0  # three deep
 
 
 def test_tests_for_tuning_and_for_the_report_share_no_input() -> None:
