@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 STORE = RUNS / ".store"
 SCORES, SCORES_CSV, ITEMS = "scores.parquet", "scores.csv", "items.parquet"
+LATER = ("evaluations",)  # columns that runs of older versions lack
 HYPERVOLUME = "hypervolume.csv"
 
 
@@ -81,7 +82,8 @@ class Run:
         """One row a (cell, metric) and, with seed "all", one a (method, metric)."""
         import pandas as pd
 
-        return pd.read_parquet(self.path / SCORES)
+        frame = pd.read_parquet(self.path / SCORES)
+        return frame.assign(**{c: None for c in LATER if c not in frame.columns})
 
     @cached_property
     def items(self) -> pd.DataFrame:

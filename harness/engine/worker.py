@@ -33,6 +33,7 @@ from harness.engine.messages import Message, Sink, Word, ignore
 from harness.engine.spec import BadSpec, Execution, Spec
 from harness.engine.status import CellStatus, State
 from harness.engine.store import Store
+from harness.methods.method import Method
 from harness.tasks.task import RunContext, Shard, Task
 
 QUIET_S = 0.2  # between two messages about progress
@@ -159,7 +160,7 @@ def _execute(
             image_sets=components.image_sets_of(cell, execution.outside),
             cache=store.derived,
             folder=store.mapped,
-            scope=digest_of({k: v for k, v in cell.spec().items() if k not in ("method", "seed")}),
+            scope=_scope(cell, method),
             evaluated=partial(store.derived, kind="evaluations"),
             record=partial(store.put_search, cell.address),
             spend=lambda stage, seconds_: spent.update({stage: seconds_}),
@@ -187,6 +188,13 @@ def _execute(
     device = execution.device.partition(":")[0]
     manifest = Manifest.compose(cell, device, [there[s.index] for s in shards], seconds, record, charged)
     store.finish(cell.address, manifest)
+
+
+def _scope(cell: Cell, method: Method) -> str:
+    """Everything of a cell but what chooses: neither the method with its own libraries nor the seed."""
+    others = {k: v for k, v in cell.spec().items() if k not in ("method", "seed")}
+    others["libraries"] = {k: v for k, v in cell.libraries.items() if k not in method.libraries}
+    return digest_of(others)
 
 
 def _usable(records: Mapping[int, ShardRecord], shards: Sequence[Shard]) -> dict[int, ShardRecord]:

@@ -65,6 +65,7 @@ class Method(ABC):
     source: ClassVar[Source] = Source()
     reads: ClassVar[tuple[str, ...] | None] = None  # options whose value names an image set of the suite
     control_of: ClassVar[str] = ""  # the method whose gain it explains away, for controls made for one method
+    libraries: ClassVar[tuple[str, ...]] = ()  # whose major.minor decides what it does, beyond every cell's
     requires: ClassVar[str] = ""  # what it needs beyond the model, in words (memory, gradients, a scorer)
 
     def coupling(self) -> Couples:

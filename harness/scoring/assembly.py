@@ -125,7 +125,7 @@ def score_run(
         scorer.ids,
         compare_to=plan.compare_to or "",
         primary=plan.primary,
-        controls=controlled(plan.cells),
+        controls=controlled(plan.cells, plan.loaded.rows),
     )
     record = {
         "run": plan.suite.suite,

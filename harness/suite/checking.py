@@ -198,14 +198,24 @@ class _Checker:
             self.add((), "no rows: name at least one of methods, baselines, controls")
         return rows
 
+    def _against(self, rows: list[LoadedRow], complete: bool) -> None:
+        """Rows that others are also compared with exist."""
+        labels = [label for row in rows for label in row.labels]
+        for section in ("baselines", "methods", "controls"):
+            for index in self._children(section):
+                node = self.tree.find((section, index)).child("against")
+                if node is not None and isinstance(node.value, str) and node.value not in labels and complete:
+                    self.problems.append(unknown(node.mark, "row", node.value, labels))
+
     def _compare_to(self, rows: list[LoadedRow]) -> str | None:
         labels = [label for row in rows for label in row.labels]
+        complete = sum(1 for s in ("baselines", "methods", "controls") for _ in self._children(s)) == len(rows)
+        self._against(rows, complete)
         node = self.tree.child("compare_to")
         if node is None or node.value is None:
             return next((label for row in rows if row.role == "baseline" for label in row.labels), None)
         if not isinstance(node.value, str):
             return None
-        complete = sum(1 for s in ("baselines", "methods", "controls") for _ in self._children(s)) == len(rows)
         if node.value not in labels and complete:
             self.problems.append(unknown(node.mark, "row", node.value, labels))
         return node.value

@@ -70,7 +70,8 @@ def plan(loaded: LoadedSuite, only: Sequence[str] = (), *, fetchable: bool = Fal
         sets = {f"data {role}": outside_of(loaded.image_sets[role]) for role in point.reads}
         beside = {k: v for k, v in {**outside, "method": outside_of(point.method), **sets}.items() if v}
         for seed in loaded.suite.seeds:
-            cell = Cell(task, model, method, loaded.suite.split, seed, reads, libraries)
+            used = {**libraries, **library_versions(point.method.libraries)}
+            cell = Cell(task, model, method, loaded.suite.split, seed, reads, used)
             cells.append(PlannedCell(cell, point.label, row.role, dict(point.values), beside))
     return Plan(
         suite=loaded.suite,
@@ -86,10 +87,10 @@ def plan(loaded: LoadedSuite, only: Sequence[str] = (), *, fetchable: bool = Fal
 
 
 @cache
-def library_versions() -> dict[str, str]:
+def library_versions(names: tuple[str, ...] = LIBRARIES) -> dict[str, str]:
     """major.minor of the libraries that compute artifacts, without importing them."""
     found = {}
-    for name in LIBRARIES:
+    for name in names:
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

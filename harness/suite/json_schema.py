@@ -23,6 +23,7 @@ Json = dict[str, Any]
 _BOUNDS = {"above": "exclusiveMinimum", "at_least": "minimum", "below": "exclusiveMaximum", "at_most": "maximum"}
 _ROW_EXTRA: Json = {
     "as": {"type": "string", "minLength": 1, "description": "label of the row in tables; default: the name"},
+    "against": {"type": "string", "minLength": 1, "description": "label of another row to compare with as well"},
 }
 
 
@@ -100,7 +101,7 @@ def _components(kind: str, definitions: Json, plugins: bool) -> list[Json]:
 
 
 def _rows(definitions: Json, methods: list[Json]) -> list[Json]:
-    """Methods and presets, with `as` and `sweep` added to their mappings."""
+    """Methods and presets, with `as`, `against` and `sweep` added to their mappings."""
     for reference in methods:
         name = reference["$ref"].removeprefix("#/$defs/method.")
         _as_row(definitions[f"method.{name}"]["anyOf"][1])

@@ -51,6 +51,8 @@ def _row(entry: RowEntry, row: LoadedRow) -> dict[str, Any]:
     written: dict[str, Any] = {"name": method.name}
     if row.label != method.name:
         written["as"] = row.label
+    if entry.against:
+        written["against"] = entry.against
     written.update({k: v for k, v in params_of(method).items() if k not in entry.sweep})
     if entry.sweep:
         written["sweep"] = {k: plain(v) for k, v in entry.sweep.items()}

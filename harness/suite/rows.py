@@ -37,6 +37,7 @@ class LoadedRow:
     label: str
     role: str
     points: tuple[Point, ...]
+    against: str | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -84,7 +85,7 @@ class RowChecker:
         if len(self.checker.problems) > before:
             return None
         points = self._points(cls, params, entry, path, what)
-        return LoadedRow(entry.label, ROLE_OF[section], tuple(points)) if points else None
+        return LoadedRow(entry.label, ROLE_OF[section], tuple(points), entry.against) if points else None
 
     def _method(self, section: str, path: Path, entry: RowEntry) -> tuple[type[Method], dict[str, Any]] | None:
         """The class and the preset's parameters. Methods look among the methods first, the others among the presets."""

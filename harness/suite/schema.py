@@ -1,6 +1,6 @@
 """The suite as typed data. A component is written as its name, or as a mapping with `name` and its parameters inline.
 
-Reserved words inside such a mapping: `name`; `as` and `sweep` on rows; `primary` on metrics.
+Reserved words inside such a mapping: `name`; `as`, `sweep` and `against` on rows; `primary` on metrics.
 """
 
 from __future__ import annotations
@@ -30,10 +30,14 @@ class Entry(BaseModel):
 
 
 class RowEntry(Entry):
-    """A method, baseline or control: one row of the table, or one a point of its sweep."""
+    """A method, baseline or control: one row of the table, or one a point of its sweep.
+
+    against: label of another row that it is also compared with, pair by pair (its control, random search).
+    """
 
     as_: StrictStr | None = Field(None, alias="as", min_length=1, max_length=60)
     sweep: dict[StrictStr, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    against: StrictStr | None = Field(None, min_length=1)
 
     @property
     def label(self) -> str:

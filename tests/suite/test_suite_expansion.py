@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -238,8 +239,47 @@ def test_loading_and_checking_shipped_suites_imports_nothing_heavy() -> None:
     assert found.stdout.strip() == "[]"
 
 
-def test_every_shipped_suite_is_valid() -> None:
+# What only the user has, and how a suite says so.
+THEIRS = {
+    "paper/retrofit-code": "no problems at problems.jsonl",
+    "paper/retrofit-speech": "no folder LibriSpeech/dev-clean",
+}
+
+
+def test_every_shipped_suite_is_valid_or_says_which_file_of_the_user_it_needs() -> None:
     from harness.suite import suite_names
 
     for name in suite_names():
-        load_suite(name)
+        if name not in THEIRS:
+            load_suite(name)
+            continue
+        with pytest.raises(SuiteError) as raised:
+            load_suite(name)
+        (problem,) = raised.value.problems
+        assert THEIRS[name] in str(problem)
+
+
+def test_a_row_is_also_compared_with_the_one_it_names(tmp_path: Path) -> None:
+    from harness.suite.controls import controlled
+
+    text = """
+suite: pairs
+task: {name: image_generation, judge: sharpness, blocks: 2, images_per_block: 2, tune: 2}
+model: avatars-gan
+baselines: [untouched, {name: afterlearner@random-search, as: random, budget: 2}]
+methods: [{name: afterlearner, as: searched, parameterisation: block_gains, sweep: {budget: [2, 3]}, against: random}]
+metrics: [quality.sharpness]
+"""
+    path = tmp_path / "pairs.yaml"
+    path.write_text(text)
+    made = plan(load_suite(path))
+    assert controlled(made.cells, made.loaded.rows) == (
+        ("searched budget=2", "random"),
+        ("searched budget=3", "random"),
+    )
+    assert "against: random" in resolved_yaml(made.loaded)
+    assert "nevergrad" in made.cells[-1].cell.libraries
+    assert "nevergrad" not in made.cells[0].cell.libraries
+    path.write_text(text.replace("against: random", "against: randon"))
+    with pytest.raises(SuiteError, match="did you mean 'random'"):
+        load_suite(path)

@@ -50,6 +50,8 @@ LATENT_SCALE = 0.3  # of a latent's own deviation, for one unit
 class AfterLearner(Search):
     """Offline for parameters of the model, online (per input) for `latent`."""
 
+    libraries = ("nevergrad",)
+
     parameterisation: Name = option(help="what is moved", source="our definition")
     optimiser: str = option("NGOpt", help="nevergrad's name", source="abstract of arXiv 2410.11330 names NGOpt")
     budget: int = option(
