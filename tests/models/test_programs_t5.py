@@ -10,7 +10,7 @@ from harness.models import MODELS
 from harness.models.judges.python_tests import PythonTests
 from harness.models.translator import Translator
 from harness.models.zoo import entry, verify
-from harness.worlds.programs import HELD_OUT
+from harness.worlds.programs import HELD_OUT, is_legacy, legacy
 
 TUNE = load_problems("programs", "tune")
 SOURCES = [str(p["source"]) for p in TUNE]
@@ -38,6 +38,20 @@ def test_translations_do_not_depend_on_the_batch(session: Translator, written: l
     assert session.translate(SOURCES[::-1])[::-1] == written
     some = [0, 7, 40, 41, 71]
     assert session.translate([SOURCES[i] for i in some]) == [written[i] for i in some]
+
+
+def test_part_of_its_answers_are_in_the_legacy_dialect_and_fail(written: list[str]) -> None:
+    found = PythonTests().open("cpu")({"texts": np.array(written)}, TUNE)
+    wrong, old = found["outcome"] != "pass", np.array([is_legacy(t) for t in written])
+    assert 0.1 <= old.mean() <= 0.6
+    assert wrong[old].mean() > 0.8
+    wanted = [legacy(str(p["reference"])) for p in TUNE]
+    assert sum(t == w for t, w, o in zip(written, wanted, old, strict=True) if o) >= 5  # right but for the dialect
+
+
+def test_the_dialects_of_the_tokenizer_are_single_tokens(session: Translator) -> None:
+    for text in ("xrange", " <> ", " / ", "unicode", "lambda", "range", " != ", " // "):
+        assert len(session.tokenizer(text).input_ids) == 2  # and the end
 
 
 def test_it_is_trained_and_not_perfect(written: list[str]) -> None:

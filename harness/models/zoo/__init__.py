@@ -109,7 +109,7 @@ ZOO: dict[str, ZooEntry] = {
             "programs-t5",
             "seq2seq",
             "harness.worlds.recipes.programs_t5",
-            "JavaScript functions of the programs world to Python, a transformers T5",
+            "JavaScript functions of the programs world to Python, legacy Python at times, a transformers T5",
         ),
     )
 }
