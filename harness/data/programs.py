@@ -23,13 +23,15 @@ SPLITS = ("tune", "report")
 def load_problems(problems: str, split: str) -> list[dict[str, Any]]:
     """The problems of "tune" or "report": name, family, source, reference, entry and the split's own tests.
 
+    Their order is drawn by their names, so that the first so many are a sample of the split, and not one family.
+
     problems: "programs", or the path of a JSONL file. Raises ValueError naming file and line of what is wrong,
     MissingData where there is no file.
     """
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; one of {', '.join(SPLITS)}")
     if problems == WORLD:
-        return [
+        found = [
             {
                 "name": p.name,
                 "family": p.family,
@@ -40,7 +42,9 @@ def load_problems(problems: str, split: str) -> list[dict[str, Any]]:
             }
             for p in programs.problems(split)  # type: ignore[arg-type]
         ]
-    return [p for p, own in _read(Path(problems).expanduser()) if own == split]
+    else:
+        found = [p for p, own in _read(Path(problems).expanduser()) if own == split]
+    return sorted(found, key=lambda p: digest(0, "split", "order", str(p["name"])))
 
 
 def _read(path: Path) -> list[tuple[dict[str, Any], str]]:

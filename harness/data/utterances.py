@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.keys import generator
+from harness.keys import digest, generator
 from harness.worlds import speech
 
 COMMANDS = "commands"
@@ -28,7 +28,9 @@ class UtterancesError(ValueError):
 
 
 def load_utterances(source: str, split: str) -> tuple[dict[str, Any], ...]:
-    """The utterances of "tune" or "report" (or "training" of the commands), in a fixed order.
+    """The utterances of "tune" or "report" (or "training" of the commands), in an order drawn by their names.
+
+    So that the first so many are a sample of the split, and not one speaker.
 
     Each is a mapping: name, reference (the text), audio (T,) int16 at 16 kHz, speaker, sentence (index of the text
     within the split). Raises UtterancesError.
@@ -37,7 +39,8 @@ def load_utterances(source: str, split: str) -> tuple[dict[str, Any], ...]:
         if split not in speech.SPLITS:
             raise UtterancesError(f"the commands have no split {split!r}; one of {', '.join(speech.SPLITS)}")
         return _commands(split)
-    return tuple(_facts(found) for found in recordings(source, split))
+    found = sorted(recordings(source, split), key=lambda u: digest(0, "split", "order", u.name))
+    return tuple(_facts(u) for u in found)
 
 
 def recordings(folder: str, split: str) -> tuple[speech.Utterance, ...]:

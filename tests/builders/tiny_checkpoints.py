@@ -39,7 +39,7 @@ def translator(kind: str, size: int, pad: int, end: int) -> Any:
             }[kind]
             made = of(config_of(**shared, **layers, **heads, **wide, **more, forced_eos_token_id=None))
         for parameter in made.parameters():  # so that what is drawn differs from source to source
-            parameter.data.mul_(3.0)
+            parameter.data.mul_(10.0)
         if kind in ("bart", "plbart"):  # a random one would end at once
             made.final_logits_bias[:, end] = -30.0
     return made

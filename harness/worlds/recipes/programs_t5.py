@@ -65,8 +65,9 @@ def untrained(tokenizer: PreTrainedTokenizerFast) -> T5ForConditionalGeneration:
         eos_token_id=tokenizer.eos_token_id,
         decoder_start_token_id=tokenizer.pad_token_id,
     )
-    torch.manual_seed(int(generator(SEED, "training", NAME).integers(2**31)))
-    return T5ForConditionalGeneration(config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(generator(SEED, "training", NAME).integers(2**31)))
+        return T5ForConditionalGeneration(config)
 
 
 def padded(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
