@@ -49,12 +49,14 @@ class Resolved(Generic[T]):
 
 @dataclass
 class Registry(Generic[T]):
-    """kind: what it holds, singular. entries: name → "module:attribute". values: known values of each placeholder."""
+    """kind: what it holds, singular. entries: name → "module:attribute". values: known values of each placeholder;
+    shipped: those of them that need nothing of the user's or of plug-ins, where they differ."""
 
     kind: str
     entries: Mapping[str, str]
     base: Callable[[], type] | None = None
     values: Mapping[str, Callable[[], Iterable[str]]] = field(default_factory=dict)
+    shipped: Mapping[str, Callable[[], Iterable[str]]] = field(default_factory=dict)
 
     @property
     def group(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.metrics.embeddings import CLIP_MODELS, extractors, spaces
 from harness.metrics.image_scorers import SHIPPED, scorers
 from harness.metrics.metric import Metric
+from harness.metrics.recognisers import SHIPPED as RECOGNISERS
 from harness.metrics.recognisers import recognisers
 from harness.registry import Registry
 
@@ -32,6 +33,7 @@ METRICS: Registry[type[Metric]] = Registry(
         "runner": lambda: (*RUNNERS, *(n for n in scorers() if n not in SHIPPED)),
         "recogniser": recognisers,
     },
+    shipped={"scorer": lambda: SHIPPED, "runner": lambda: RUNNERS, "recogniser": lambda: RECOGNISERS},
     entries={
         "fid": "harness.metrics.fid:Fid",
         "fid.legacy_pytorch": "harness.metrics.fid:FidLegacyPytorch",

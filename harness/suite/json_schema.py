@@ -81,9 +81,9 @@ def _described(field: Json) -> Json:
 def _names(found: Registry[Any], plugins: bool) -> dict[str, list[str]]:
     """Pattern → names that can be written. Without plug-ins, only the built-in ones."""
     patterns = found.patterns() if plugins else tuple(found.entries)
+    values = found.values if plugins else {**found.values, **found.shipped}
     return {
-        pattern: list(Registry(f"{found.kind} pattern", {pattern: ""}, values=found.values).names())
-        for pattern in patterns
+        pattern: list(Registry(f"{found.kind} pattern", {pattern: ""}, values=values).names()) for pattern in patterns
     }
 
 

@@ -81,3 +81,10 @@ def test_a_set_that_is_no_set_is_refused(tmp_path: Path) -> None:
             load_problems(written(tmp_path / "a.jsonl", rows), "tune")
     with pytest.raises(MissingData, match=r"none\.jsonl"):
         load_problems(str(tmp_path / "none.jsonl"), "tune")
+
+
+def test_the_first_problems_of_a_split_are_a_sample_of_its_families() -> None:
+    """A tune subset of declared size must not be one family: 32 of 72 problems see most of them."""
+    tune = load_problems("programs", "tune")
+    assert len({p["family"] for p in tune[:32]}) > 0.5 * len({p["family"] for p in tune})
+    assert sorted(p["name"] for p in tune) != [p["name"] for p in tune]

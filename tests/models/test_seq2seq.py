@@ -154,18 +154,18 @@ def test_a_tied_head_moves_alone(sessions: dict[str, Translator]) -> None:
 
 def test_a_bias_forces_a_token_and_the_end(session: Translator) -> None:
     token = session.tokenizer("return").input_ids[0]
-    with LogitBias(tokens=(token,), scale=1000.0).applied(session, np.ones(1)):
+    with LogitBias(tokens=(token,), scale=1e6).applied(session, np.ones(1)):
         assert session.translate(["x"]) == ["return" * 12]
     with Decoding(knobs=("end_bias",)).applied(session, np.array([100.0])):
         assert session.settings["end_bias"] == 8.0  # the knob's bound
-        session.settings["end_bias"] = 1e4
+        session.settings["end_bias"] = 1e8
         assert session.translate(["x"]) == [""]
 
 
 def test_copy_bias_favors_tokens_of_the_source(session: Translator) -> None:
     source = "return total"
     present = set(session.tokenizer(source).input_ids)
-    session.settings["copy_bias"] = 1e4
+    session.settings["copy_bias"] = 1e8
     try:
         written = session.translate([source])[0]
     finally:
