@@ -24,7 +24,7 @@ SEED = 0
 POOL = {"tune": 100, "report": 300}
 """Sentences a template keeps aside for the tune and report splits, at most a third of it each; the rest trains."""
 
-SIZES = {"training": 1600, "tune": 60, "report": 150}
+SIZES = {"training": 1600, "tune": 200, "report": 150}
 """Sentences of a split where nothing else is asked for."""
 
 VOICES: tuple[str, ...] = ("en-us", "en-us+m3", "en-us+m8", "en-us+f1", "en-us+f4", "en-us+steph")
