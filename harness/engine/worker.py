@@ -160,7 +160,7 @@ def _execute(
             image_sets=components.image_sets_of(cell, execution.outside),
             cache=store.derived,
             folder=store.mapped,
-            scope=_scope(cell, method),
+            scope=_scope(cell, task, method),
             evaluated=partial(store.derived, kind="evaluations"),
             record=partial(store.put_search, cell.address),
             spend=lambda stage, seconds_: spent.update({stage: seconds_}),
@@ -190,10 +190,12 @@ def _execute(
     store.finish(cell.address, manifest)
 
 
-def _scope(cell: Cell, method: Method) -> str:
-    """Everything of a cell but what chooses: neither the method with its own libraries nor the seed."""
+def _scope(cell: Cell, task: Task, method: Method) -> str:
+    """Everything of a cell but what chooses (the method with its own libraries, the seed) and what only reports."""
     others = {k: v for k, v in cell.spec().items() if k not in ("method", "seed")}
     others["libraries"] = {k: v for k, v in cell.libraries.items() if k not in method.libraries}
+    others["task"]["params"] = {k: v for k, v in cell.task.params.items() if k not in task.report_only}
+    others["task"]["content"] = {k: v for k, v in cell.task.content.items() if k != "report"}
     return digest_of(others)
 
 

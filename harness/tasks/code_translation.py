@@ -39,6 +39,7 @@ class CodeTranslation(Retrofitting):
     version = 1
     artifacts = frozenset({"texts"})
     cluster, item = "problem", "program"
+    report_only = frozenset({"first"})
 
     @cached_property
     def left_out(self) -> dict[str, str]:

@@ -37,6 +37,7 @@ class ImageGeneration(Retrofitting):
     version = 1
     artifacts = frozenset({"images", "latents"})
     cluster = "block"
+    report_only = frozenset({"blocks", "images_per_block"})
 
     def facts_of(self, split: str) -> Facts:
         count = self.tune if split == "tune" else self.blocks * self.images_per_block

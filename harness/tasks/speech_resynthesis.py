@@ -35,6 +35,7 @@ class SpeechResynthesis(Retrofitting):
     version = 1
     artifacts = frozenset({"audio", "lengths"})
     cluster, item = "sentence", "utterance"
+    report_only = frozenset({"first"})
 
     @cached_property
     def _splits(self) -> dict[str, Facts]:

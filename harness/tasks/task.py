@@ -75,7 +75,8 @@ class RunContext:
     charge       called with a kind of call and a count, for work outside of shards (pilots that set a scale)
     cache        a folder for derived arrays (encoded shields), content-addressed by the caller
     folder       key → folder for memory-mapped sets too large for that
-    scope        names everything of the cell but its method and seed: task, model, data, libraries
+    scope        names everything of the cell that an evaluation depends on: model, tune data, libraries; neither the
+                 method nor the seed, nor what is only reported
     evaluated    as `cache`, for what a search was told: by (scope, candidate, data), so that no run pays twice
     record       keeps what a search did (harness/methods/oracle.py) beside the cell
     spend        called with a stage and seconds, for work that an earlier run has done
@@ -105,6 +106,7 @@ class Task(ABC):
     artifacts: ClassVar[frozenset[str]] = frozenset()
     cluster: ClassVar[str] = "prompt"
     item: ClassVar[str] = "image"  # what one is called
+    report_only: ClassVar[frozenset[str]] = frozenset()  # options that no evaluation of a search depends on
 
     @abstractmethod
     def items(self) -> ItemTable:

@@ -77,6 +77,7 @@ class ToyRetrofit(Retrofitting):
     name = "toy_retrofit"
     version = 1
     artifacts = frozenset({"texts"})
+    report_only = frozenset({"count"})
 
     def facts_of(self, split: str) -> Facts:
         start, count = (0, self.tune) if split == "tune" else (1000, self.count)

@@ -87,6 +87,13 @@ def test_a_larger_budget_extends_the_run_and_a_second_run_asks_nothing(store: St
     assert len(judged(marks)) == seen
 
 
+def test_another_report_split_asks_nothing_again_and_another_tune_split_does(store: Store, marks: Path) -> None:
+    run(store, cell(budget=6), cell(budget=6, task={"count": 90}))
+    assert sum("tune" in line for line in judged(marks)) == 6
+    run(store, cell(budget=6, task={"tune": 11}))
+    assert sum("tune" in line for line in judged(marks)) == 12
+
+
 def test_what_an_earlier_run_paid_is_in_the_seconds(store: Store, marks: Path) -> None:
     task = {"pause_s": 0.02}
     short, long = cell(budget=12, horizon=13, task=task), cell(budget=13, task=task)
