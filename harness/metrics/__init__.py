@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from harness.metrics.embeddings import CLIP_MODELS, extractors, spaces
-from harness.metrics.image_scorers import SHIPPED, scorers
+from harness.metrics.judge_names import RECOGNISERS, RUNNERS, SCORERS, with_own
 from harness.metrics.metric import Metric
-from harness.metrics.recognisers import SHIPPED as RECOGNISERS
-from harness.metrics.recognisers import recognisers
 from harness.registry import Registry
 
 CLASSIFIERS = ("avatars", "digits")
@@ -16,7 +14,6 @@ ATTRIBUTES = (
 )
 COLORS = ("red", "green", "blue", "none")
 LPIPS_NETS = ("alex", "vgg", "squeeze")
-RUNNERS = ("python-tests",)  # shipped judges that run programs
 
 METRICS: Registry[type[Metric]] = Registry(
     kind="metric",
@@ -29,11 +26,11 @@ METRICS: Registry[type[Metric]] = Registry(
         "attribute": lambda: ATTRIBUTES,
         "color": lambda: COLORS,
         "net": lambda: LPIPS_NETS,
-        "scorer": scorers,
-        "runner": lambda: (*RUNNERS, *(n for n in scorers() if n not in SHIPPED)),
-        "recogniser": recognisers,
+        "scorer": lambda: with_own(SCORERS),
+        "runner": lambda: with_own(RUNNERS),
+        "recogniser": lambda: with_own(RECOGNISERS),
     },
-    shipped={"scorer": lambda: SHIPPED, "runner": lambda: RUNNERS, "recogniser": lambda: RECOGNISERS},
+    shipped={"scorer": lambda: SCORERS, "runner": lambda: RUNNERS, "recogniser": lambda: RECOGNISERS},
     entries={
         "fid": "harness.metrics.fid:Fid",
         "fid.legacy_pytorch": "harness.metrics.fid:FidLegacyPytorch",

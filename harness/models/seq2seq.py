@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -38,9 +39,9 @@ class Checkpoint(Model):
     dtype: Dtype
     start: str | None = None
 
+    @abstractmethod
     def directory(self) -> Path | None:
         """Where the files are, or None."""
-        raise NotImplementedError
 
     def files(self) -> dict[str, Path]:
         """The files that loading reads, by name. Raises MissingWeights."""

@@ -11,9 +11,8 @@ import pytest
 from harness.keys import generator
 from harness.metrics import ATTRIBUTES, CLASSIFIERS, LPIPS_NETS, RUNNERS
 from harness.metrics.embeddings import CLIP_MODELS, PUBLISHED, SHIPPED
-from harness.metrics.image_scorers import SHIPPED as SCORERS
+from harness.metrics.judge_names import RECOGNISERS, SCORERS
 from harness.metrics.metric import Evidence, Items
-from harness.metrics.recognisers import SHIPPED as RECOGNISERS
 
 CLASSES = 3
 

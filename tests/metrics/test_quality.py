@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harness.metrics import METRICS
-from harness.metrics.image_scorers import SHIPPED
+from harness.metrics.judge_names import SCORERS
 from harness.metrics.metric import CannotMeasure, Direction, Evidence, Items, Need, ScoreStatus
 from harness.metrics.quality import Quality, worst_decile
 
@@ -73,7 +73,7 @@ def test_it_asks_for_its_judge_and_names_are_those_of_the_judges(
 
     assert Quality("sharpness").needs() == (Need("judged", name="sharpness"),)
     assert METRICS.resolve("quality.avatars-quality-b").bound == {"scorer": "avatars-quality-b"}
-    for name in SHIPPED:
+    for name in SCORERS:
         assert name in JUDGES
         assert find(name).reads == ("images",)
     assert "quality.koncept" not in METRICS

@@ -100,8 +100,6 @@ def moved(session: Translator, space: Any, point: np.ndarray) -> list[str]:
 @pytest.mark.parametrize("name", sorted(PARAMETERISATIONS))
 def test_zero_is_the_untouched_model_and_another_point_is_not(name: str, session: Translator) -> None:
     space = PARAMETERISATIONS[name]()
-    if name in ("latent", "nothing"):
-        pytest.skip("moves nothing of this model")
     before, state = session.translate(SOURCES), {k: v.clone() for k, v in session.network.state_dict().items()}
     size = space.size(session)
     with space.applied(session, np.zeros(size)):
