@@ -2,7 +2,8 @@
 
 Convolutional encoder, vector quantiser with one codebook, convolutional decoder in named blocks. The last layer's
 output channels are the mel bands. It loses intelligibility because the code has few bits and the training's squared
-error rewards the mean of what a code may stand for, as in real codecs; nothing else is done to it.
+error rewards the mean of what a code may stand for, as in real codecs; what the shipped one suffers from besides stands
+on its card.
 """
 
 from __future__ import annotations

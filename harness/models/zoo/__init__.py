@@ -103,7 +103,7 @@ ZOO: dict[str, ZooEntry] = {
             "commands-codec",
             "speech",
             "harness.worlds.recipes.commands_codec",
-            "spoken commands through 80 bits a second and back, not all of them understood afterwards",
+            "spoken commands through 180 bits a second and back, too flat to be understood well",
         ),
         ZooEntry(
             "programs-t5",

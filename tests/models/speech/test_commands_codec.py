@@ -135,10 +135,10 @@ def test_a_code_is_the_nearest_vector() -> None:
     assert torch.equal(quantiser.vectors_of(codes)[1, :, 4], quantiser.codebook[codes[1, 4]])
 
 
-def test_eighty_bits_a_second_and_a_megabyte_at_most() -> None:
+def test_180_bits_a_second_and_a_megabyte_at_most() -> None:
     model = CommandsCodec()
     codec = VqCodec.load(model.directory())
-    assert codec.bits_per_second == 80.0
+    assert codec.bits_per_second == 180.0
     assert sum(p.stat().st_size for p in model.directory().iterdir()) < 1_000_000
     assert set(model.weights()) == {"config.json", "model.safetensors"}
     assert model.missing() == ()
