@@ -32,5 +32,7 @@ METHODS: Registry[type[Method]] = Registry(
         "best_of_n": "harness.methods.retrofitting.best_of_n:BestOfN",
         "gradient_latent": "harness.methods.retrofitting.gradient_latent:GradientLatent",
         "truncation": "harness.methods.retrofitting.truncation:Truncation",
+        "identity": "harness.methods.cloaking.identity:Identity",
+        "pgd": "harness.methods.cloaking.pgd:Pgd",
     },
 )

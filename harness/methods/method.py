@@ -12,14 +12,19 @@ state and knows no metric. Its role in a suite (method, baseline, control) is no
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from harness.methods.oracle import LatentOracle, Oracle, Refined, Trace
 from harness.models.diffusion.hooks import Condition, Couples, Group, Hooks, Stage, Step
 from harness.models.parameterisations import Parameterisation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from harness.methods.cloaking.photos import Photos, Tools
 
 __all__ = [
     "Condition",
@@ -71,6 +76,10 @@ class Method(ABC):
     def coupling(self) -> Couples:
         """What couples items with these parameters; `couples` is what the method can do at most."""
         return self.couples
+
+    def content(self) -> Mapping[str, str]:
+        """Hashes of what it reads beyond the task's model and data, by name; they enter the cell's address."""
+        return {}
 
 
 class Sampling(Method, Hooks):
@@ -133,8 +142,11 @@ class Transform(Method):
     kind = Kind.TRANSFORM
 
     @abstractmethod
-    def transform(self, samples: Any, seed: int, surrogates: Sequence[Any] = ()) -> Any:
-        """samples (N, 3, H, W) float32 in [0, 1] → same shape and range. `surrogates` are the models it may query."""
+    def transform(self, photos: Photos, tools: Tools, seed: int) -> Tensor:
+        """Photos (n, 3, H, W) float32 in [0, 1] → the same shape and range, on the CPU; the task writes 8-bit files.
+
+        A photo's result depends on its own row of `photos`, on `tools` and on `seed`, never on its neighbours.
+        """
 
 
 C = TypeVar("C", bound=type[Method])
