@@ -87,5 +87,9 @@ METRICS: Registry[type[Metric]] = Registry(
         "exact": "harness.metrics.exact:Exact",
         "code.ca.{runner}": "harness.metrics.code_tests:ComputationalAccuracy",
         "code.pass_at_k.{runner}": "harness.metrics.code_tests:PassAtK",
+        "unlearn.UA": "harness.metrics.unlearning.accuracy:UnlearningAccuracy",
+        "unlearn.RA": "harness.metrics.unlearning.accuracy:RetainAccuracy",
+        "unlearn.TA": "harness.metrics.unlearning.accuracy:TestAccuracy",
+        "unlearn.TA_forgotten": "harness.metrics.unlearning.accuracy:ForgottenTestAccuracy",
     },
 )

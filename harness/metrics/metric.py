@@ -11,13 +11,16 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.options import params_of
 from harness.stats.units import Estimator, Units
+
+if TYPE_CHECKING:
+    from harness.metrics.unlearning.outcomes import Outcomes
 
 Array = NDArray[Any]
 
@@ -52,6 +55,7 @@ class Need:
 
     kind    images | features | predictions | expected (attribute classes a prompt states) | texts | judged (what a
             judge says of every item) | outputs (generated texts) | references (their references) | search (the cell's)
+            | outcomes (logits of an unlearned classifier and of its references)
     role    generated | reference | protected (a shield set) | heldout | source
     name    extractor, classifier or judge, "" where there is none
     """
@@ -105,6 +109,7 @@ class Evidence:
     outputs      (N,) str, the generated texts
     references   N tuples of reference texts
     search       what a search did before the report: harness/methods/oracle.py says which arrays; {} without one
+    outcomes     an unlearned classifier beside its original and Retrain: harness/metrics/unlearning/outcomes.py
     digests      (role) → hash of the input, recorded with the score
     seed         suite seed for keyed resampling (purpose "stats")
     """
@@ -124,6 +129,7 @@ class Evidence:
     outputs: Array | None = None
     references: tuple[tuple[str, ...], ...] = ()
     search: Mapping[str, Array] = field(default_factory=dict)
+    outcomes: Outcomes | None = None
     seed: int = 0
 
 

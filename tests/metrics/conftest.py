@@ -13,6 +13,7 @@ from harness.metrics import ATTRIBUTES, CLASSIFIERS, LPIPS_NETS, RUNNERS
 from harness.metrics.embeddings import CLIP_MODELS, PUBLISHED, SHIPPED
 from harness.metrics.judge_names import RECOGNISERS, SCORERS
 from harness.metrics.metric import Evidence, Items
+from harness.metrics.unlearning.outcomes import Outcomes, Pool
 
 CLASSES = 3
 
@@ -29,6 +30,43 @@ def build_items(prompts: int = 12, each: int = 8, group: int = 4) -> Items:
     number = prompt * -(-each // group) + sample // group
     texts = tuple(f"a portrait of person {p}" for p in range(prompts))
     return Items(*(frozen(a.astype(np.int64)) for a in (prompt, sample, number)), texts)
+
+
+def build_outcomes(items: Items, seed: int) -> Outcomes:
+    """A sub-class is forgotten: forget, retain, test outside it and test inside it, a quarter of a prompt's items each.
+
+    The original separates what it saw from what it did not; the unlearned model lies between it and Retrain.
+    """
+    random, n, classes = generator(seed, "world", "outcomes"), len(items), CLASSES + 1
+    quarter = items.sample % 4
+    role = np.array(["forget", "retain", "test", "test"])[quarter]
+    label = random.integers(0, classes, size=n)
+    base = random.normal(size=(n, classes)) + 1.5 * np.eye(classes)[label]
+
+    def model(forget: float, retain: float) -> np.ndarray:
+        push = np.select([role == "forget", role == "retain"], [forget, retain], 0.0)
+        told = base + push[:, None] * np.eye(classes)[label] + 0.4 * random.normal(size=base.shape)
+        return frozen(told.astype(np.float32))
+
+    chosen = role == "forget"
+    noise = base[chosen][None] + 0.7 * random.normal(size=(3, 32, int(chosen.sum()), classes))
+    pool = Pool(
+        *(frozen((part + shift).astype(np.float32)) for part, shift in zip(noise, (0.3, 0.0, 0.0), strict=True))
+    )
+    return Outcomes(
+        role=frozen(role),
+        label=frozen(label.astype(np.int64)),
+        logits=model(1.0, 2.0),
+        logits_original=model(2.5, 2.5),
+        logits_retrain=model(0.0, 2.5),
+        retrain_others=(model(0.0, 2.5), model(0.0, 2.5)),
+        logits_random=frozen(0.1 * random.normal(size=base.shape).astype(np.float32)),
+        concept=frozen(np.isin(quarter, (0, 3))),
+        seconds_method=3.0,
+        seconds_retrain=60.0,
+        seed=seed,
+        pool=pool,
+    )
 
 
 def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimension: int = 6, seed: int = 0) -> Evidence:
@@ -89,6 +127,7 @@ def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimensio
         confusion=dict.fromkeys(CLASSIFIERS, confusion),
         classes={a: tuple("abc") for a in ATTRIBUTES},
         search={k: frozen(v) for k, v in search.items()},
+        outcomes=build_outcomes(items, seed),
         seed=seed,
     )
 

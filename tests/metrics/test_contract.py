@@ -29,6 +29,7 @@ from harness.metrics.metric import (
     Need,
     ScoreStatus,
 )
+from harness.metrics.unlearning import outcomes as unlearning
 from harness.options import OptionError, build, options_of
 from harness.stats.units import UnitKind
 
@@ -75,6 +76,7 @@ def rows(evidence: Evidence, order: np.ndarray, items: Items) -> Evidence:
         outputs=None if evidence.outputs is None else evidence.outputs[order],
         references=tuple(evidence.references[i] for i in order) if evidence.references else (),
         search={k: v[order] if k == "tune_loss" else v for k, v in evidence.search.items()},
+        outcomes=None if evidence.outcomes is None else unlearning.taken(evidence.outcomes, order),
     )
 
 
@@ -100,6 +102,7 @@ def subset(evidence: Evidence, needs: tuple[Need, ...]) -> Evidence:
         outputs=evidence.outputs if "outputs" in kinds else None,
         references=evidence.references if "references" in kinds else (),
         search=evidence.search if "search" in kinds else {},
+        outcomes=evidence.outcomes if "outcomes" in kinds else None,
     )
 
 

@@ -1,0 +1,1 @@
+"""Unlearning of classifiers: what a model that forgot says, beside its original and exact retraining."""
