@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.metrics.embeddings import CLIP_MODELS, extractors, spaces
+from harness.metrics.faces.names import SHIPPED, faces
 from harness.metrics.judge_names import RECOGNISERS, RUNNERS, SCORERS, with_own
 from harness.metrics.metric import Metric
 from harness.registry import Registry
@@ -28,9 +29,15 @@ METRICS: Registry[type[Metric]] = Registry(
         "net": lambda: LPIPS_NETS,
         "scorer": lambda: with_own(SCORERS),
         "runner": lambda: with_own(RUNNERS),
+        "face": faces,
         "recogniser": lambda: with_own(RECOGNISERS),
     },
-    shipped={"scorer": lambda: SCORERS, "runner": lambda: RUNNERS, "recogniser": lambda: RECOGNISERS},
+    shipped={
+        "scorer": lambda: SCORERS,
+        "runner": lambda: RUNNERS,
+        "recogniser": lambda: RECOGNISERS,
+        "face": lambda: SHIPPED,
+    },
     entries={
         "fid": "harness.metrics.fid:Fid",
         "fid.legacy_pytorch": "harness.metrics.fid:FidLegacyPytorch",
@@ -91,5 +98,11 @@ METRICS: Registry[type[Metric]] = Registry(
         "unlearn.RA": "harness.metrics.unlearning.accuracy:RetainAccuracy",
         "unlearn.TA": "harness.metrics.unlearning.accuracy:TestAccuracy",
         "unlearn.TA_forgotten": "harness.metrics.unlearning.accuracy:ForgottenTestAccuracy",
+        "ver.tar_clean.{face}": "harness.metrics.faces.verification:CleanAcceptance",
+        "ver.dodge_raw.{face}": "harness.metrics.faces.verification:DodgingRaw",
+        "ver.dodge_cond.{face}": "harness.metrics.faces.verification:Dodging",
+        "ver.dodge_gain.{face}": "harness.metrics.faces.verification:DodgingGain",
+        "ver.leak.{face}": "harness.metrics.faces.verification:Leak",
+        "ver.self.{face}": "harness.metrics.faces.verification:SelfDodging",
     },
 )

@@ -20,6 +20,7 @@ from harness.options import params_of
 from harness.stats.units import Estimator, Units
 
 if TYPE_CHECKING:
+    from harness.metrics.faces.view import Cast, FaceView
     from harness.metrics.unlearning.outcomes import Outcomes
 
 Array = NDArray[Any]
@@ -56,8 +57,10 @@ class Need:
     kind    images | features | predictions | expected (attribute classes a prompt states) | texts | judged (what a
             judge says of every item) | outputs (generated texts) | references (their references) | search (the cell's)
             | outcomes (logits of an unlearned classifier and of its references)
-    role    generated | reference | protected (a shield set) | heldout | source
-    name    extractor, classifier or judge, "" where there is none
+            | cast (who the photos show) | faces (what a recogniser sees of them)
+    role    generated | reference | protected (a shield set) | heldout | source; of faces: the transform that photos
+            went through before the recogniser, "generated" for none
+    name    extractor, classifier, judge or recogniser, "" where there is none
     """
 
     kind: str
@@ -110,6 +113,9 @@ class Evidence:
     references   N tuples of reference texts
     search       what a search did before the report: harness/methods/oracle.py says which arrays; {} without one
     outcomes     an unlearned classifier beside its original and Retrain: harness/metrics/unlearning/outcomes.py
+    cast         a Cast (harness/metrics/faces/view.py): who the photos show
+    faces        (recogniser, transform) → FaceView; transform "" for none
+    of_source    classifier → attribute → (N, K) float32 probabilities, the items' sources (needs: role source)
     digests      (role) → hash of the input, recorded with the score
     seed         suite seed for keyed resampling (purpose "stats")
     """
@@ -130,6 +136,9 @@ class Evidence:
     references: tuple[tuple[str, ...], ...] = ()
     search: Mapping[str, Array] = field(default_factory=dict)
     outcomes: Outcomes | None = None
+    cast: Cast | None = None
+    faces: Mapping[tuple[str, str], FaceView] = field(default_factory=dict)
+    of_source: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     seed: int = 0
 
 

@@ -11,11 +11,19 @@ import pytest
 from harness.keys import generator
 from harness.metrics import ATTRIBUTES, CLASSIFIERS, LPIPS_NETS, RUNNERS
 from harness.metrics.embeddings import CLIP_MODELS, PUBLISHED, SHIPPED
+from harness.metrics.faces.names import SHIPPED as SHIPPED_FACES
+from harness.metrics.faces.view import Cast, FaceView
 from harness.metrics.judge_names import RECOGNISERS, SCORERS
 from harness.metrics.metric import Evidence, Items
 from harness.metrics.unlearning.outcomes import Outcomes, Pool
 
 CLASSES = 3
+LINEAGES = {  # recogniser → weights, training set, architecture
+    name: (name, training, architecture)
+    for name, training, architecture in zip(
+        SHIPPED_FACES, "abbcca", ("resnet", "resnet", "mobilenet", "vit", "cnn", "small"), strict=True
+    )
+}
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
@@ -66,6 +74,49 @@ def build_outcomes(items: Items, seed: int) -> Outcomes:
         seconds_retrain=60.0,
         seed=seed,
         pool=pool,
+    )
+
+
+def build_cast(items: Items) -> Cast:
+    """A person a prompt, samples in turn probe and gallery; the cell optimised the first shipped recogniser."""
+    person = np.array([f"person {p:02d}" for p in items.prompt], dtype=np.str_)
+    role = np.where(items.sample % 2 == 0, "probe", "gallery").astype(np.str_)
+    target = np.array([f"target {s % 5}" for s in items.sample], dtype=np.str_)
+    lineages = {name: LINEAGES[name] for name in SHIPPED_FACES}
+    return Cast(frozen(person), frozen(role), frozen(target), (SHIPPED_FACES[0],), lineages)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return frozen((rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32))
+
+
+def build_view(name: str, cast: Cast, seed: int = 0, *, dimension: int = 16) -> FaceView:
+    """What a recogniser sees: people lie apart, protected photos a little way towards their target."""
+    random = generator(seed, "world", "faces", name)
+    people = {p: random.normal(size=dimension) for p in sorted({*cast.person.tolist(), *cast.target.tolist()})}
+    own = np.array([people[p] for p in cast.person.tolist()]).reshape(len(cast), dimension)
+    towards = np.array([people[p] for p in cast.target.tolist()]).reshape(len(cast), dimension)
+    noise = np.array([generator(seed, "world", "photo", name, i).normal(size=dimension) for i in range(len(cast))])
+    noise = noise.reshape(len(cast), dimension)
+    share = 0.9 if name in cast.surrogates else 0.6
+    clean, protected = own + 0.8 * noise, (1 - share) * own + share * towards + 0.8 * noise
+    found = np.arange(len(cast)) % 17 != 5
+    targets = sorted(set(cast.target.tolist()))
+    away = [people[t] + 0.5 * random.normal(size=dimension) for t in targets]
+    return FaceView(
+        name=name,
+        identity=f"{name}-1",
+        lineage=LINEAGES[name],
+        released=f"20{10 + SHIPPED_FACES.index(name)}-01-01",
+        protected=frozen(unit(protected) * found[:, None]),
+        protected_found=frozen(found),
+        clean=unit(clean),
+        clean_found=frozen(np.ones(len(cast), dtype=bool)),
+        calibration=unit(random.normal(size=(300, dimension))),
+        calibration_person=frozen(np.array([f"stranger {i:03d}" for i in range(300)], dtype=np.str_)),
+        distractors=unit(random.normal(size=(20, dimension))),
+        targets=unit(np.array(away).reshape(len(targets), dimension)),
+        target_person=frozen(np.array(targets, dtype=np.str_)),
     )
 
 
@@ -128,6 +179,9 @@ def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimensio
         classes={a: tuple("abc") for a in ATTRIBUTES},
         search={k: frozen(v) for k, v in search.items()},
         outcomes=build_outcomes(items, seed),
+        cast=build_cast(items),
+        faces={(name, ""): build_view(name, build_cast(items), seed) for name in SHIPPED_FACES},
+        of_source=dict.fromkeys(CLASSIFIERS, predictions),
         seed=seed,
     )
 

@@ -18,6 +18,7 @@ import pytest
 
 from harness.keys import generator
 from harness.metrics import METRICS
+from harness.metrics.faces.view import Cast, FaceView
 from harness.metrics.metric import (
     CannotMeasure,
     Direction,
@@ -77,7 +78,19 @@ def rows(evidence: Evidence, order: np.ndarray, items: Items) -> Evidence:
         references=tuple(evidence.references[i] for i in order) if evidence.references else (),
         search={k: v[order] if k == "tune_loss" else v for k, v in evidence.search.items()},
         outcomes=None if evidence.outcomes is None else unlearning.taken(evidence.outcomes, order),
+        cast=None if evidence.cast is None else casts(evidence.cast, order),
+        faces={k: faces_in(v, order) for k, v in evidence.faces.items()},
+        of_source={c: {a: v[order] for a, v in p.items()} for c, p in evidence.of_source.items()},
     )
+
+
+def casts(cast: Cast, order: np.ndarray) -> Cast:
+    return dataclasses.replace(cast, person=cast.person[order], role=cast.role[order], target=cast.target[order])
+
+
+def faces_in(view: FaceView, order: np.ndarray) -> FaceView:
+    own = ("protected", "protected_found", "clean", "clean_found")
+    return dataclasses.replace(view, **{name: getattr(view, name)[order] for name in own})
 
 
 def taken(items: Items, order: np.ndarray) -> Items:
@@ -103,6 +116,9 @@ def subset(evidence: Evidence, needs: tuple[Need, ...]) -> Evidence:
         references=evidence.references if "references" in kinds else (),
         search=evidence.search if "search" in kinds else {},
         outcomes=evidence.outcomes if "outcomes" in kinds else None,
+        cast=evidence.cast if "cast" in kinds else None,
+        faces={k: v for k, v in evidence.faces.items() if ("faces", k[1] or "generated", k[0]) in asked},
+        of_source={k: v for k, v in evidence.of_source.items() if ("predictions", "source", k) in asked},
     )
 
 

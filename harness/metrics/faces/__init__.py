@@ -1,0 +1,1 @@
+"""Face privacy: what recognisers still see of protected photos."""

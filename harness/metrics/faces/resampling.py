@@ -1,0 +1,43 @@
+"""Keyed bootstrap of identities: how often each of P people is drawn in replicate r, the same for every metric.
+
+The draws depend on the seed, on the part of the data (people who are scored, people of the calibration, targets) and on
+how many people it holds; people are numbered in the order of their names. So every method, recogniser and threshold
+sees the same people in replicate r: differences of two cells are paired and a threshold's uncertainty is carried along.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from harness.keys import generator
+from harness.metrics.inputs import Floats, Ints
+from harness.stats.units import UnitKind, Units
+
+REPLICATES = 1000
+UNDEFINED = 0.01
+
+
+@lru_cache(maxsize=32)
+def drawn(seed: int, part: str, people: int) -> Ints:
+    """(REPLICATES, people) int64, read-only: rows sum to `people`."""
+    random = generator(seed, "stats", "faces", part)
+    picked = random.integers(people, size=(REPLICATES, people)) + people * np.arange(REPLICATES)[:, None]
+    counts: Ints = np.bincount(picked.ravel(), minlength=REPLICATES * people).reshape(REPLICATES, people)
+    counts.setflags(write=False)
+    return counts
+
+
+def replicate_units(replicates: Floats, value: float) -> Units | None:
+    """Units of replicates numbered from 0.
+
+    A replicate without a value (nobody drawn for its denominator) takes `value`; where more than one in a hundred has
+    none, the tails are unknown: no units, hence no interval.
+    """
+    undefined = ~np.isfinite(replicates)
+    if undefined.mean() > UNDEFINED:
+        return None
+    replicates = np.where(undefined, value, replicates)
+    key = np.array([f"{r:04d}" for r in range(len(replicates))])
+    return Units(UnitKind.REPLICATES, key, key, replicates)
