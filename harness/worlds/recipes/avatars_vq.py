@@ -1,7 +1,7 @@
 """Recipe of avatars-vq: a diffusers VQModel of 64x64 portraits, 16x16 codes of a codebook of 512.
 
-Absolute error, errors of gradients and of frozen features (avatars-contrast, trained without labels), and the codebook's
-own terms. Half of the pictures are photographs of people (harness/worlds/avatars/photos.py), half portraits of all
+Absolute error, errors of gradients and of frozen features (avatars-contrast, trained without labels), and the terms of
+the codebook. Half of the pictures are photographs of people (harness/worlds/avatars/photos.py), half portraits of all
 styles. No recogniser takes part.
 """
 
@@ -16,7 +16,6 @@ import torch
 from diffusers import VQModel
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from harness.keys import generator
 from harness.models import zoo

@@ -14,7 +14,7 @@ SIZE_PX, DIMENSION = 112, 64
 
 
 class _Block(nn.Module):
-    """Residual block after ArcFace's IR nets: BN, 3x3 (stride), BN, PReLU, 3x3, BN; shortcut 1x1 where shapes differ."""
+    """Residual block after ArcFace's: BN, 3x3 (stride), BN, PReLU, 3x3, BN; shortcut 1x1 where shapes differ."""
 
     def __init__(self, into: int, out: int, stride: int) -> None:
         super().__init__()
