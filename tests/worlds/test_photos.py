@@ -51,7 +51,7 @@ def test_the_camera_adds_noise_and_compression_but_little() -> None:
     clean = render(shown.portraits).astype(np.float64)
     error = np.sqrt(((shown.pixels - clean) ** 2).mean(axis=(1, 2, 3)))
     assert (error > 0.3).all()
-    assert (error < 12).all()
+    assert (error < 25.5).all()  # more than 20 dB: chroma subsampling blurs sharp edges
 
 
 def test_more_than_a_split_has_is_refused() -> None:
