@@ -17,6 +17,7 @@ MODELS: Registry[type[Model]] = Registry(
         "hifigan": "harness.models.speech.published:HifiGan",
         "avatars-gan": "harness.models.gan:AvatarsGan",
         "torch_hub_gan": "harness.models.torch_hub:TorchHubGan",
+        "face-recognisers": "harness.models.recogniser_set:FaceRecognisers",
         "programs-t5": "harness.models.seq2seq:ProgramsT5",
         "seq2seq": "harness.models.seq2seq:Seq2Seq",
     },

@@ -95,7 +95,7 @@ def score_run(
     source = Source(
         store=store,
         task=plan.task,
-        sets=plan.image_sets,
+        sets={**plan.task.image_sets(), **plan.image_sets},
         device=device,
         model=digest_of(dict(plan.cells[0].cell.model.content)),
         encode=_Encoder(plan, store, device),

@@ -22,11 +22,13 @@ from harness.data.statistics import Statistics
 from harness.engine.cell import digest_of
 from harness.engine.external import containers, mixes
 from harness.engine.store import Store
+from harness.metrics.faces.view import NONE, Cast, FaceView
 from harness.metrics.feature_moments import FeatureMoments
 from harness.metrics.metric import CannotMeasure, Evidence, Items, Need, ScoreStatus
 from harness.models import judges
 from harness.models.determinism import full_precision
 from harness.scoring.extractors import BATCH, Network, batch_of, confusion, find, one_pass
+from harness.scoring.face_views import cast, face_view
 from harness.scoring.long_rows import LongRows
 from harness.tasks.task import Task
 
@@ -91,7 +93,13 @@ class Source:
         predictions: dict[str, dict[str, NDArray[Any]]] = {}
         texts: dict[str, dict[str, NDArray[Any]]] = {}
         judged: dict[str, Mapping[str, NDArray[Any]]] = {}
+        seen: dict[tuple[str, str], FaceView] = {}
+        of_source: dict[str, dict[str, NDArray[Any]]] = {}
         for need in sorted(wanted, key=str):
+            if need.kind == "faces":
+                by = NONE if need.role == "generated" else need.role
+                seen[need.name, "" if by == NONE else by] = self._face_view(need.name, by, arrays, content)
+                continue
             if need.role != "generated" and need.role not in self.sets:
                 continue  # an optional role (held-out data): the metric does without
             if need.kind == "images":
@@ -103,6 +111,9 @@ class Source:
                 features[need.role, need.name] = self._features(need, arrays, content) if long is None else long
             elif need.kind == "texts":
                 texts[need.name] = self._embedded(need.name)
+            elif need.kind == "predictions" and need.role != "generated":
+                digest = self.sets[need.role].digest(self.task.texts())
+                of_source[need.name] = self._pass(need, digest, lambda n, r=need.role: self._blocks(r, n))
             elif need.kind == "predictions":
                 predictions[need.name] = self._generated(need, arrays, content)
             elif need.kind == "judged":
@@ -126,6 +137,9 @@ class Source:
             outputs=arrays.get("texts") if "outputs" in kinds else None,
             references=self.task.references() if "references" in kinds else (),
             search=self._search(address, arrays) if "search" in kinds else {},
+            cast=self._cast(address) if "cast" in kinds else None,
+            faces=seen,
+            of_source=of_source,
             seed=self.seed,
         )
 
@@ -271,6 +285,13 @@ class Source:
         """Where the store keeps what a judge says of artifacts of that content."""
         identity = judges.identity(judges.find(name))
         return digest_of({"judged": content, "judge": identity, "inputs": self.task.content()})
+
+    def _face_view(self, name: str, by: str, arrays: Mapping[str, NDArray[Any]], content: str) -> FaceView:
+        return face_view(self.store, self.task.faces(), self.device, name, by, arrays["images"], content)
+
+    def _cast(self, address: str) -> Cast:
+        surrogates = self.store.search(address).get("surrogates", np.array([], dtype=np.str_))
+        return cast(self.task.faces(), tuple(str(s) for s in surrogates))
 
     def _search(self, address: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The trace of a cell's search, with what the tune judge says of the report items."""

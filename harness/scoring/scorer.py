@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.engine.cell import digest_of
 from harness.metrics.metric import CannotMeasure, Evidence, Measurement, Metric, ScoreStatus
-from harness.models import judges
+from harness.models import faces, judges
 from harness.scoring.evidence import LATENT, Source
 from harness.scoring.extractors import find
 from harness.stats.units import UnitKind, Units
@@ -55,9 +55,11 @@ class Scorer:
                 fields.update(() if found is None else found.protocol)
             if need.kind in ("images", "features", "predictions"):
                 fields["reader"] = READER
+            if need.kind == "faces":
+                fields[need.name] = faces.find(need.name).identity()[:8]
             if need.kind == "judged":
                 fields[need.name] = judges.identity(judges.find(need.name))[:8]
-            if need.kind in ("judged", "references", "search"):
+            if need.kind in ("judged", "references", "search", "faces", "cast"):
                 fields["inputs"] = digest_of(dict(task.content()))[:8]
             if need.role in sets:
                 size, digest = sets[need.role].size(task.texts()), sets[need.role].digest(task.texts())

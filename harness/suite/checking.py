@@ -23,6 +23,7 @@ from harness.suite.rows import LoadedRow, RowChecker
 from harness.suite.schema import ROLES, Entry, MetricEntry, RowEntry, Suite
 from harness.tasks.task import Task
 
+ANY = "*"  # in `feeds`: every role of a kind
 DATA_KINDS = frozenset({"images", "features", "predictions"})  # what a metric can have of any image set
 E_ = TypeVar("E_", bound=Entry)
 Path = tuple[str | int, ...]
@@ -238,17 +239,18 @@ class _Checker:
         for index in self._children("metrics"):
             path: Path = ("metrics", index)
             entry = self._entry(path, MetricEntry)
-            found = self.resolve("metric", entry.name, path) if entry is not None else None
-            what = f"metric {entry.name!r}" if entry is not None else ""
-            made = self.built(found.thing, entry.params, path, what, found.bound) if entry and found else None
-            if made is None or entry is None:
-                complete = False
-                continue
-            self._fed(made, path, task, image_sets)
-            if made in metrics:
-                self.add(path, f"{what} stands twice with the same parameters")
-            metrics.append(made)
-            flagged += [entry.name] if entry.primary else []
+            for name in () if entry is None else alternatives(entry.name):
+                found, what = self.resolve("metric", name, path), f"metric {name!r}"
+                made = self.built(found.thing, entry.params, path, what, found.bound) if entry and found else None
+                if made is None or entry is None:
+                    complete = False
+                    continue
+                self._fed(made, path, task, image_sets)
+                if made in metrics:
+                    self.add(path, f"{what} stands twice with the same parameters")
+                metrics.append(made)
+                flagged += [name] if entry.primary else []
+            complete = complete and entry is not None
         return tuple(metrics), self._primary(metrics, flagged, complete)
 
     def _primary(self, metrics: list[Metric], flagged: list[str], complete: bool) -> tuple[str, ...]:
@@ -256,11 +258,12 @@ class _Checker:
         chosen = list(flagged)
         for index in self._children("primary"):
             node = self.tree.find(("primary", index))
-            if isinstance(node.value, str) and node.value not in names and complete:
-                self.problems.append(
-                    Located(node.mark, f"primary: {node.value!r} is not among the metrics", nearest(node.value, names))
-                )
-            chosen.append(str(node.value))
+            for name in alternatives(str(node.value)):
+                if isinstance(node.value, str) and name not in names and complete:
+                    self.problems.append(
+                        Located(node.mark, f"primary: {name!r} is not among the metrics", nearest(name, names))
+                    )
+                chosen.append(name)
         return tuple(dict.fromkeys(chosen or names))
 
     def _fed(self, metric: Metric, path: Path, task: Any, image_sets: Mapping[str, Any]) -> None:
@@ -271,15 +274,24 @@ class _Checker:
                 self.add(self._name_path(path), f"metric {metric.name!r} {reason}")
 
 
+def alternatives(name: str) -> tuple[str, ...]:
+    """The names that a name with one pair of braces stands for: `ver.leak.{a,b}` is `ver.leak.a` and `ver.leak.b`."""
+    before, brace, rest = name.partition("{")
+    inside, end, after = rest.partition("}")
+    if not brace or not end:
+        return (name,)
+    return tuple(f"{before}{part.strip()}{after}" for part in inside.split(","))
+
+
 def _unfed(need: Need, task: Task, image_sets: Mapping[str, Any]) -> str:
     """Why the task and the data cannot bring what a metric needs; "" when they can."""
     feeds = task.feeds()
-    if (need.kind, need.role) in feeds:
+    if (need.kind, need.role) in feeds or (need.kind, ANY) in feeds:
         return ""
     if need.role in ROLES and need.kind in DATA_KINDS:
         if need.role in image_sets:
             return ""
         return f"compares with the data role {need.role!r}, which is not in the suite's `data` section"
-    kinds = sorted({kind for kind, role in feeds if role == need.role})
+    kinds = sorted({kind for kind, role in feeds if role == need.role and kind})
     has = f"; of {need.role} items it has {', '.join(kinds)}" if kinds else ""
     return f"needs {need.kind!r} of {need.role} items, which task {task.name!r} cannot feed{has}"

@@ -65,7 +65,7 @@ def plan(loaded: LoadedSuite, only: Sequence[str] = (), *, fetchable: bool = Fal
     outside = {"task": outside_of(loaded.task), "model": outside_of(loaded.model)}
     cells = []
     for row, point in chosen:
-        method = Part(point.method.name, point.method.version, params_of(point.method, in_id_only=True))
+        method = _method_part(loaded, row, point)
         reads = {role: data[role] for role in point.reads}
         sets = {f"data {role}": outside_of(loaded.image_sets[role]) for role in point.reads}
         beside = {k: v for k, v in {**outside, "method": outside_of(point.method), **sets}.items() if v}
@@ -110,6 +110,17 @@ def _chosen(rows: tuple[LoadedRow, ...], only: Sequence[str]) -> list[tuple[Load
             for name in wrong
         )
     return [pair for pair, called in zip(every, names, strict=True) if not only or called & set(only)]
+
+
+def _method_part(loaded: LoadedSuite, row: LoadedRow, point: Point) -> Part:
+    """A method with the hashes of what it brings from outside (a generator whose latents it moves)."""
+    method = point.method
+    try:
+        content = method.content()
+    except MissingWeights as error:
+        mark = loaded.tree.find((f"{row.role}s",)).mark
+        raise SuiteError(Located(mark, f"method {method.name!r}: {m}") for m in error.missing) from error
+    return Part(method.name, method.version, params_of(method, in_id_only=True), content)
 
 
 def _task_part(loaded: LoadedSuite) -> Part:

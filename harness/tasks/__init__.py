@@ -11,6 +11,7 @@ TASKS: Registry[type[Task]] = Registry(
     entries={
         "text_to_image": "harness.tasks.text_to_image:TextToImage",
         "image_generation": "harness.tasks.image_generation:ImageGeneration",
+        "face_cloaking": "harness.tasks.face_cloaking:FaceCloaking",
         "code_translation": "harness.tasks.code_translation:CodeTranslation",
         "speech_resynthesis": "harness.tasks.speech_resynthesis:SpeechResynthesis",
     },

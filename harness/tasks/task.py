@@ -19,6 +19,7 @@ from harness.methods.method import Kind, Method
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.data.face_set import FaceSet
     from harness.data.image_set import ImageSet
 
 
@@ -135,6 +136,14 @@ class Task(ABC):
     def references(self) -> tuple[tuple[str, ...], ...]:
         """Reference texts of every item, in storage order."""
         raise ValueError(f"task {self.name!r} has no reference texts")
+
+    def image_sets(self) -> Mapping[str, ImageSet]:
+        """Sets that metrics may ask for by role and that the task has itself, such as the items' sources."""
+        return {}
+
+    def faces(self) -> FaceSet:
+        """Whom the items show, and everybody whom recognisers are asked about."""
+        raise ValueError(f"task {self.name!r} shows no faces")
 
     def notes(self) -> tuple[str, ...]:
         """Sentences for the report on what of the inputs the run does not use, and why."""

@@ -1,0 +1,110 @@
+"""Pictures of people for cloaking: who is protected, whom recognisers are calibrated on, decoys and targets.
+
+Every group has people of its own (rule R1 of face_privacy.md); a photograph stands in one role only (R2). Pictures are
+aligned frames (N, H, W, 3) uint8 of one size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Names = NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class People:
+    """pixels (N, H, W, 3) uint8 and person (N,) names."""
+
+    pixels: Pixels
+    person: Names
+
+    def __post_init__(self) -> None:
+        if len(self.pixels) != len(self.person):
+            raise ValueError(f"{len(self.pixels)} pictures and {len(self.person)} names")
+
+    def __len__(self) -> int:
+        return len(self.person)
+
+
+@dataclass(frozen=True)
+class FaceSet:
+    """Everything a cloaking suite looks at.
+
+    users        the protected photographs, person by person, probes before gallery
+    role         (N,) "probe" or "gallery" of each;  target (N,) the person it should be taken for, "" for none
+    other        (N, H, W, 3): a further photograph of the same person each, which stands in no role
+    calibration  one photograph a person;  distractors  further people of the gallery, one each
+    decoys       people whose vectors a method may move towards
+    target_opt, target_eval   two different photographs of each target, in the same order
+    consent, world   what is known of consent, and the world's name where the pictures are drawn
+    """
+
+    users: People
+    role: Names
+    target: Names
+    other: Pixels
+    calibration: People
+    distractors: People
+    decoys: People
+    target_opt: People
+    target_eval: People
+    consent: str = ""
+    world: str = ""
+
+    @cached_property
+    def digest(self) -> str:
+        """32 hex digits of all pictures, names and roles."""
+        digest = hashlib.blake2b(digest_size=16)
+        for f in fields(self):
+            value = getattr(self, f.name)
+            parts = (value.pixels, value.person) if isinstance(value, People) else (np.asarray(value),)
+            for part in parts:
+                digest.update(f"{f.name}{part.shape}{part.dtype.kind}".encode())
+                raw = np.ascontiguousarray(part)
+                digest.update("\0".join(raw.ravel().tolist()).encode() if raw.dtype.kind == "U" else raw.tobytes())
+        return digest.hexdigest()
+
+
+def avatars_people(
+    identities: int, probes: int, gallery: int, calibration: int, distractors: int, targets: int, *, tuning: bool = False
+) -> FaceSet:
+    """The photographed people of the avatars world; `tuning`: other users, for choosing presets. Deterministic.
+
+    Raises ValueError for more people or photographs than the world has (harness/worlds/avatars/photos.py).
+    """
+    from harness.worlds.avatars.photos import photographs
+
+    split, each = ("tuning" if tuning else "evaluation"), probes + gallery + 1
+    shown = photographs(split, identities, each)
+    pixels = shown.pixels.reshape(identities, each, *shown.pixels.shape[1:])
+    users = People(
+        pixels[:, :-1].reshape(-1, *shown.pixels.shape[1:]),
+        np.repeat(np.array([f"{split} {i:04d}" for i in range(identities)]), each - 1),
+    )
+    role = np.tile(np.array(["probe"] * probes + ["gallery"] * gallery), identities)
+    aims = photographs("targets", targets, 2)
+    names = np.array([f"target {i:04d}" for i in range(targets)])
+
+    def single(name: str, count: int) -> People:
+        found = photographs(name, count, 1)
+        return People(found.pixels, np.array([f"{name} {i:04d}" for i in found.person]))
+
+    return FaceSet(
+        users=users,
+        role=role,
+        target=names[np.repeat(np.arange(identities), each - 1) % targets],
+        other=np.repeat(pixels[:, -1], each - 1, axis=0),
+        calibration=single("calibration", calibration),
+        distractors=single("distractors", distractors),
+        decoys=single("decoys", 100),
+        target_opt=People(aims.pixels[0::2], names),
+        target_eval=People(aims.pixels[1::2], names),
+        consent="drawn people",
+        world="avatars",
+    )
