@@ -72,7 +72,14 @@ class FaceSet:
 
 
 def avatars_people(
-    identities: int, probes: int, gallery: int, calibration: int, distractors: int, targets: int, *, tuning: bool = False
+    identities: int,
+    probes: int,
+    gallery: int,
+    calibration: int,
+    distractors: int,
+    targets: int,
+    *,
+    tuning: bool = False,
 ) -> FaceSet:
     """The photographed people of the avatars world; `tuning`: other users, for choosing presets. Deterministic.
 

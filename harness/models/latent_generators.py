@@ -50,7 +50,9 @@ class LatentGeneratorEntry:
         if absent := self.missing():
             raise MissingWeights(absent)
         assert self.folder is not None
-        files = {p.name: sha256(p) for p in sorted(self.folder.iterdir()) if p.suffix in (".json", ".safetensors", ".bin")}
+        files = {
+            p.name: sha256(p) for p in sorted(self.folder.iterdir()) if p.suffix in (".json", ".safetensors", ".bin")
+        }
         files.pop("card.json", None)
         how = [PROJECTION_STEPS, PROJECTION_RATE] if self.name == "avatars-gan" else []
         return hashlib.blake2b(json.dumps([files, how]).encode(), digest_size=16).hexdigest()

@@ -118,10 +118,14 @@ class FaceCloaking(Task):
         tools = CloakingTools(found, model, context.device, self.perceptual, charge)
         rows = slice(shard.start, shard.stop)
         keys = tuple(tools.key(i) for i in range(shard.start, shard.stop))
-        photos = Photos(tensor_of(found.users.pixels[rows]), keys, found.users.person[rows], tensor_of(found.other[rows]))
+        photos = Photos(
+            tensor_of(found.users.pixels[rows]), keys, found.users.person[rows], tensor_of(found.other[rows])
+        )
         made = method.transform(photos, tools, seed)
         if tuple(made.shape) != tuple(photos.pixels.shape) or not bool(torch.isfinite(made).all()):
-            raise ValueError(f"{method.name} gave {tuple(made.shape)} with NaN or of another shape for {len(photos)} photos")
+            raise ValueError(
+                f"{method.name} gave {tuple(made.shape)} with NaN or of another shape for {len(photos)} photos"
+            )
         images = (made.clamp(0.0, 1.0) * 255.0).round().byte().permute(0, 2, 3, 1).cpu().numpy()
         context.progress(len(shard))
         return ShardResult({"images": np.ascontiguousarray(images)}, calls={"photos": len(shard), **charged})
@@ -135,7 +139,9 @@ def tensor_of(pixels: NDArray[np.uint8]) -> Tensor:
 
 
 @lru_cache(maxsize=2)
-def _faces(people: str, identities: int, probes: int, gallery: int, calibration: int, distractors: int, targets: int) -> FaceSet:
+def _faces(
+    people: str, identities: int, probes: int, gallery: int, calibration: int, distractors: int, targets: int
+) -> FaceSet:
     if people not in ("avatars", "avatars/tuning"):
         raise ValueError(f"unknown people {people!r}: avatars or avatars/tuning")
     tuning = people.endswith("tuning")
