@@ -82,6 +82,48 @@ ZOO: dict[str, ZooEntry] = {
             "how undamaged a 64x64 portrait looks: the held-out scorer, another net taught by partly other damages",
         ),
         ZooEntry(
+            "avatars-resnet-a",
+            "recogniser",
+            "harness.worlds.recipes.avatars_recognisers",
+            "a face recogniser: residual net, ArcFace, people a",
+        ),
+        ZooEntry(
+            "avatars-resnet-b",
+            "recogniser",
+            "harness.worlds.recipes.avatars_recognisers",
+            "a face recogniser: residual net, ArcFace, people b",
+        ),
+        ZooEntry(
+            "avatars-mobilenet",
+            "recogniser",
+            "harness.worlds.recipes.avatars_recognisers",
+            "a face recogniser: MobileFaceNet's plan, CosFace, people b",
+        ),
+        ZooEntry(
+            "avatars-vit",
+            "recogniser",
+            "harness.worlds.recipes.avatars_recognisers",
+            "a face recogniser: vision transformer, CosFace, people c",
+        ),
+        ZooEntry(
+            "avatars-cnn",
+            "recogniser",
+            "harness.worlds.recipes.avatars_recognisers",
+            "a face recogniser: plain convolutions, triplet loss, people c",
+        ),
+        ZooEntry(
+            "avatars-weak",
+            "recogniser",
+            "harness.worlds.recipes.avatars_recognisers",
+            "a weak face recogniser: grey, 28 px, few people",
+        ),
+        ZooEntry(
+            "avatars-vq",
+            "autoencoder",
+            "harness.worlds.recipes.avatars_vq",
+            "a diffusers VQModel of 64x64 portraits, for cloaks that move its codes",
+        ),
+        ZooEntry(
             "digits-sd",
             "stable_diffusion",
             "harness.worlds.recipes.digits_sd",
