@@ -27,6 +27,7 @@ from harness.scoring.equal_time import equal_time_warnings
 from harness.scoring.evidence import Source
 from harness.scoring.flips import flips_of
 from harness.scoring.frame import CellScores, frames, params_text
+from harness.scoring.kinship import kinship_record
 from harness.scoring.scorer import Scorer
 from harness.scoring.shared_space import shared_judges, shared_spaces
 from harness.scoring.specimens import specimens_record
@@ -146,6 +147,7 @@ def score_run(
             made.items, {scorer.ids[m]: m.right for m in plan.metrics if m.right is not None}, plan.compare_to
         ),
         "specimens": specimens_record(source, plan.metrics, cells),
+        **kinship_record(plan.task, plan.cells, plan.metrics, store),
     }
     return ScoredRun(made.scores, made.items, record, source.extracted)
 
