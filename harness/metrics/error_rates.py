@@ -81,7 +81,9 @@ def counts(references: Sequence[str], hypotheses: Sequence[str], normaliser: str
         aligned = jiwer.process_words(*sides, reference_transform=as_they_are, hypothesis_transform=as_they_are)
         for i, chunks in enumerate(aligned.alignments):
             for kind, row in (("substitute", 0), ("delete", 1), ("insert", 2)):
-                spans = [(c.ref_end_idx - c.ref_start_idx, c.hyp_end_idx - c.hyp_start_idx) for c in chunks if c.type == kind]
+                spans = [
+                    (c.ref_end_idx - c.ref_start_idx, c.hyp_end_idx - c.hyp_start_idx) for c in chunks if c.type == kind
+                ]
                 rows[row, i] = sum(max(span) for span in spans)
     return Counts(*rows)
 
