@@ -20,6 +20,7 @@ from harness.metrics.normaliser import is_cjk, normalised
 
 Ints = NDArray[np.int64]
 Unit = Literal["word", "character", "mixed"]
+EDITS = ("substitute", "delete", "insert")
 BETWEEN = "\x1f"  # tokens, on their way through jiwer: the unit separator stands in no text
 
 
