@@ -40,18 +40,18 @@ class Recipe:
     seed: int
     steps: int
     rate: float = 2e-3
-    persons: int = 2500
+    persons: int = 1500
     photos: int = 10
     scale: float = 24.0
     batch: int = 96
 
 
 RECIPES: dict[str, Recipe] = {
-    "avatars-resnet-a": Recipe("resnet", "people-a", "arcface", 0.3, seed=0, steps=1800),
-    "avatars-resnet-b": Recipe("resnet", "people-b", "arcface", 0.3, seed=1, steps=1800),
+    "avatars-resnet-a": Recipe("resnet", "people-a", "arcface", 0.3, seed=0, steps=1500),
+    "avatars-resnet-b": Recipe("resnet", "people-b", "arcface", 0.3, seed=1, steps=1500),
     "avatars-mobilenet": Recipe("mobilenet", "people-b", "cosface", 0.2, seed=0, steps=1800),
     "avatars-vit": Recipe("vit", "people-c", "cosface", 0.2, seed=0, steps=1800, rate=1.5e-3),
-    "avatars-cnn": Recipe("cnn", "people-c", "triplet", 0.3, seed=0, steps=1800),
+    "avatars-cnn": Recipe("cnn", "people-c", "triplet", 0.3, seed=0, steps=1800, persons=2500),
     "avatars-weak": Recipe("small-cnn", "people-a", "triplet", 0.2, seed=0, steps=600, persons=300),
 }
 
@@ -62,15 +62,19 @@ def frame(pictures: Tensor) -> Tensor:
     return 2 * large - 1
 
 
-def margin_loss(unit: Tensor, centres: Tensor, person: Tensor, recipe: Recipe) -> Tensor:
-    """Cross-entropy of s cos(θ + m) (ArcFace, arXiv 1801.07698) or s (cos θ - m) (CosFace, 1801.09414)."""
+def margin_loss(unit: Tensor, centres: Tensor, person: Tensor, recipe: Recipe, share: float = 1.0) -> Tensor:
+    """Cross-entropy of s cos(θ + m) (ArcFace, arXiv 1801.07698) or s (cos θ - m) (CosFace, 1801.09414).
+
+    share  of the margin that is asked for yet
+    """
+    margin = share * recipe.margin
     cosine = unit @ functional.normalize(centres, dim=1).T
     own = cosine.gather(1, person[:, None])
     if recipe.loss == "arcface":
         angle = own.clamp(-1 + 1e-6, 1 - 1e-6).arccos()
-        wanted = torch.where(angle + recipe.margin < np.pi, (angle + recipe.margin).cos(), own - recipe.margin)
+        wanted = torch.where(angle + margin < np.pi, (angle + margin).cos(), own - margin)
     else:
-        wanted = own - recipe.margin
+        wanted = own - margin
     return functional.cross_entropy(recipe.scale * cosine.scatter(1, person[:, None], wanted), person)
 
 
@@ -88,7 +92,7 @@ def train(pixels: NDArray[np.uint8], person: NDArray[np.int64], name: str, recip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(generator(recipe.seed, "training", name).integers(2**31)))
         net = ARCHITECTURES[recipe.architecture]().to(memory_format=torch.channels_last)
-        centres = nn.Parameter(torch.randn(int(person.max()) + 1, DIMENSION))
+        centres = nn.Parameter(0.05 * torch.randn(int(person.max()) + 1, DIMENSION))  # short: they must turn fast
     parameters = [*net.parameters(), centres]
     optimizer = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=steps, pct_start=0.15)
@@ -108,7 +112,7 @@ def train(pixels: NDArray[np.uint8], person: NDArray[np.int64], name: str, recip
         if recipe.loss == "triplet":
             loss = triplet_loss(unit, label, recipe.margin)
         else:
-            loss = margin_loss(unit, centres, label, recipe)
+            loss = margin_loss(unit, centres, label, recipe, min(1.0, step / (0.4 * steps)))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(parameters, 5.0)
