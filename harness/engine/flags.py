@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from harness.engine.cell import Cell, canonical
 from harness.engine.store import Store
 
-DO_NOTHING = frozenset({"iid", "untouched", "identity"})  # methods that are the control "leave everything as it is"
+# methods that are the control "leave everything as it is"
+DO_NOTHING = frozenset({"iid", "untouched", "identity", "do_nothing"})
 
 
 def inert(cells: Iterable[Cell], store: Store, do_nothing: frozenset[str] = DO_NOTHING) -> frozenset[str]:

@@ -76,8 +76,8 @@ class StoredCell:
 
     @property
     def seconds(self) -> float:
-        """Seconds of work. Loading the model is left out: which cell pays for it depends on the order of cells."""
-        return float(sum(v for k, v in self.manifest.seconds.items() if k != "load"))
+        """Seconds of work. Loading the model and work for many cells are left out: who pays depends on their order."""
+        return float(sum(v for k, v in self.manifest.seconds.items() if k not in ("load", "shared")))
 
     @property
     def peak_memory_mb(self) -> float | None:

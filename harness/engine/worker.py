@@ -168,7 +168,7 @@ def _execute(
         )
         clock = time.perf_counter()
         prepared = task.prepare(model, method, cell.seed, context)
-        seconds["prepare"] = time.perf_counter() - clock
+        seconds["prepare"] = time.perf_counter() - clock - spent["shared"]
         for shard in shards:
             if shard.index not in there:
                 if stop():

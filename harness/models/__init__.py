@@ -20,5 +20,7 @@ MODELS: Registry[type[Model]] = Registry(
         "face-recognisers": "harness.models.recogniser_set:FaceRecognisers",
         "programs-t5": "harness.models.seq2seq:ProgramsT5",
         "seq2seq": "harness.models.seq2seq:Seq2Seq",
+        "digits-mlp": "harness.models.vision.adapters:DigitsMlp",
+        "digits-resnet": "harness.models.vision.adapters:DigitsResNet",
     },
 )

@@ -14,5 +14,6 @@ TASKS: Registry[type[Task]] = Registry(
         "face_cloaking": "harness.tasks.face_cloaking:FaceCloaking",
         "code_translation": "harness.tasks.code_translation:CodeTranslation",
         "speech_resynthesis": "harness.tasks.speech_resynthesis:SpeechResynthesis",
+        "classification": "harness.tasks.classification:Classification",
     },
 )

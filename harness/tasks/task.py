@@ -80,7 +80,8 @@ class RunContext:
                  method nor the seed, nor what is only reported
     evaluated    as `cache`, for what a search was told: by (scope, candidate, data), so that no run pays twice
     record       keeps what a search did (harness/methods/oracle.py) beside the cell
-    spend        called with a stage and seconds, for work that an earlier run has done
+    spend        called with a stage and seconds, for work that an earlier run has done; "shared" is work done here in
+                 `prepare` that many cells share, and part of no cell's seconds
     at_once      evaluations of a search at the same time; changes no result
     """
 

@@ -93,6 +93,14 @@ def indices(split: str) -> list[int]:
     return [int(row[0]) for row in json.loads(MANIFEST.read_text())[split]]
 
 
+def small(split: Split) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images (N, 8, 8) uint8 in 0..255, ink bright, as scanned, and labels (N,) int64 of a split: see `load`."""
+    verify()
+    index = indices(split)
+    images, labels = _source()
+    return np.rint(images[index] * (255 / 16)).astype(np.uint8), labels[index]
+
+
 def load(split: Split) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Images (N, 32, 32, 3) uint8 and labels (N,) int64 of a split, in the manifest's order.
 
