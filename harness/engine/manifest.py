@@ -121,9 +121,13 @@ class Manifest:
         )
 
     def seen(self) -> dict[str, str]:
-        """Digests of what a reader sees: the whole-number arrays (images, tokens) where there are any, else all."""
+        """Digests of what a reader sees: the whole-number arrays (images, tokens) where there are any, else all.
+
+        The keys of the items are whole numbers too, and alone say nothing.
+        """
         names = [k for k, a in self.shards[0].arrays.items() if a.dtype[1:2] in SEEN_KINDS] if self.shards else []
-        return {k: self.content[k] for k in names or self.content}
+        told = any(not k.startswith("item.") for k in names)
+        return {k: self.content[k] for k in (names if told else self.content)}
 
     def to_json(self) -> dict[str, Any]:
         record = asdict(self)

@@ -25,6 +25,7 @@ from harness.engine.store import Store
 from harness.metrics.faces.view import NONE, Cast, FaceView
 from harness.metrics.feature_moments import FeatureMoments
 from harness.metrics.metric import CannotMeasure, Evidence, Items, Need, ScoreStatus
+from harness.metrics.unlearning.outcomes import Outcomes
 from harness.models import judges
 from harness.models.determinism import full_precision
 from harness.scoring.extractors import BATCH, Network, batch_of, confusion, find, one_pass
@@ -140,6 +141,7 @@ class Source:
             cast=self._cast(address) if "cast" in kinds else None,
             faces=seen,
             of_source=of_source,
+            outcomes=self._outcomes(address, arrays) if "outcomes" in kinds else None,
             seed=self.seed,
         )
 
@@ -297,6 +299,12 @@ class Source:
         """The trace of a cell's search, with what the tune judge says of the report items."""
         own = {k: arrays[k] for k in ("tune_loss", "best") if k in arrays}
         return {**self.store.search(address), **own}
+
+    def _outcomes(self, address: str, arrays: Mapping[str, NDArray[Any]]) -> Outcomes:
+        """The logits of an unlearned classifier beside its original and Retrain, as the task names them."""
+        manifest = self.store.manifest(address)
+        seed = 0 if manifest is None else manifest.cell.seed
+        return self.task.outcomes(arrays, self.store.search(address), seed)
 
     def _embedded(self, name: str) -> dict[str, NDArray[Any]]:
         """The prompts through a network's text tower: features (P, D), cut (P,)."""

@@ -59,7 +59,7 @@ class Scorer:
                 fields[need.name] = faces.find(need.name).identity()[:8]
             if need.kind == "judged":
                 fields[need.name] = judges.identity(judges.find(need.name))[:8]
-            if need.kind in ("judged", "references", "search", "faces", "cast"):
+            if need.kind in ("judged", "references", "search", "faces", "cast", "outcomes"):
                 fields["inputs"] = digest_of(dict(task.content()))[:8]
             if need.role in sets:
                 size, digest = sets[need.role].size(task.texts()), sets[need.role].digest(task.texts())

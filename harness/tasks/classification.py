@@ -27,6 +27,7 @@ from harness.tasks.retrofitting import digest
 from harness.tasks.task import ItemTable, RunContext, Shard, ShardResult, Task
 
 if TYPE_CHECKING:
+    from harness.metrics.unlearning.outcomes import Outcomes
     from harness.models.vision.classifier import Blueprint, Classifier
     from harness.models.vision.training import Examples
 
@@ -42,13 +43,6 @@ class Cut:
     forget: Rows
     retain: Rows
     held_out: Rows
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Networks whose answers a cell holds, by the name of the array; several under one name are stacked."""
-
-    networks: Mapping[str, tuple[Classifier, ...]]
 
 
 @dataclass(frozen=True)
@@ -69,8 +63,11 @@ class Classification(Task):
     retain_items: int | None = option(
         10_000, unit="examples", at_least=1, help="of the retain set that are answered, at most; drawn by key"
     )
-    repeats: int = option(
-        0, unit="networks", at_least=0, help="times that the method is repeated, for attacks that need distributions"
+    shadows: int = option(
+        0, unit="networks", at_least=0, help="further retrained networks a seed, for attacks that need them"
+    )
+    pool: int = option(
+        0, unit="networks", at_least=0, help="originals a seed that the method also unlearns, for nips23.F"
     )
 
     name = "classification"
@@ -129,7 +126,7 @@ class Classification(Task):
         return Cut(rest[forgets], rest[~forgets], held_out)
 
     @cached_property
-    def _rows(self) -> tuple[Rows, Rows, Rows]:
+    def rows(self) -> tuple[Rows, Rows, Rows]:
         """Rows of the items: forget and retain into the training set, test into the test set."""
         retain = self.cut.retain
         if self.retain_items is not None and len(retain) > self.retain_items:
@@ -139,11 +136,11 @@ class Classification(Task):
 
     def roles(self) -> NDArray[np.str_]:
         """(N,) forget, retain or test."""
-        return np.repeat(np.array(ROLES), [len(r) for r in self._rows])
+        return np.repeat(np.array(ROLES), [len(r) for r in self.rows])
 
     def labels(self) -> NDArray[np.int64]:
         """(N,) true classes."""
-        forget, retain, test = self._rows
+        forget, retain, test = self.rows
         train = self.pictures.labels["train"]
         return np.concatenate([train[forget], train[retain], self.pictures.labels["test"][test]])
 
@@ -158,7 +155,7 @@ class Classification(Task):
         return (Shard(0, 0, len(self.labels())),)
 
     def texts(self) -> tuple[str, ...]:
-        numbers = np.concatenate(self._rows)
+        numbers = np.concatenate(self.rows)
         told = zip(self.roles(), numbers, self.labels(), strict=True)
         return tuple(f"{role} {number}: {self.pictures.names[label]}" for role, number, label in told)
 
@@ -171,43 +168,79 @@ class Classification(Task):
     def feeds(self) -> frozenset[tuple[str, str]]:
         return frozenset({("outcomes", "generated")})
 
-    def prepare(self, model: Blueprint, method: Method, seed: int, context: RunContext) -> Prepared:
+    def prepare(self, model: Blueprint, method: Method, seed: int, context: RunContext) -> dict[str, Classifier]:
         if not isinstance(method, Forgetting):
             raise TypeError(self.refuses(method))
         shop = _Shop(self, model, seed, context)
         began = time.perf_counter()
         original, retrained = shop.original(), shop.retrained()
-        others: dict[str, tuple[Classifier, ...]] = {}
-        if self.repeats:
-            others["original_others"] = tuple(shop.original(r) for r in range(1, self.repeats + 1))
-            others["retrain_others"] = tuple(shop.retrained(r) for r in range(1, 2 * self.repeats + 1))
+        shadows = [shop.retrained(r) for r in range(1, self.shadows + 1)]
         context.progress(len(self.labels()) * 0.2)
         edited = shop.edited(method, original, 0)
-        if self.repeats:
-            numbers = range(1, self.repeats + 1)
-            others["unlearned_others"] = tuple(shop.edited(method, original, r).network for r in numbers)
-        # networks that all methods share, and repeats that attacks ask for, are no cost of this method
+        pool = self._pool(shop, method) if self.pool else {}
+        # networks that all methods share, and the pool of an attack, are no cost of this method
         context.spend("shared", time.perf_counter() - began - edited.here_s)
         context.spend("retraining", edited.paid_s)
-        seconds = {
-            "seconds": edited.here_s + edited.paid_s,
-            "seconds_original": shop.seconds["original"],
-            "seconds_retrain": shop.seconds["retrain"],
+        context.record(
+            {
+                "seconds_method": np.array(edited.here_s + edited.paid_s),
+                "seconds_retrain": np.array(shop.seconds["retrain"]),
+                **{f"shadow.{i:03d}": network.logits(shop.items()) for i, network in enumerate(shadows)},
+                **pool,
+            }
+        )
+        random = shop.fresh("random")
+        return {
+            "logits": edited.network,
+            "logits_original": original,
+            "logits_retrain": retrained,
+            "logits_random": random,
         }
-        context.record({name: np.array(value) for name, value in seconds.items()})
-        one = {"logits": (edited.network,), "logits_original": (original,), "logits_retrain": (retrained,)}
-        return Prepared({**one, **others})
 
-    def run(self, model: Blueprint, method: Prepared, seed: int, shard: Shard, context: RunContext) -> ShardResult:
-        shop = _Shop(self, model, seed, context)
-        forget, retain, test = self._rows
-        shown = shop.examples("train", np.concatenate([forget, retain])) + shop.examples("test", test)
-        arrays = {}
-        for name, networks in method.networks.items():
-            found = [network.logits(shown) for network in networks]
-            arrays[name] = np.stack(found, axis=1) if name.endswith("_others") else found[0]
+    def _pool(self, shop: _Shop, method: Forgetting) -> dict[str, NDArray[np.float32]]:
+        """(M, F, C) logits on the forget set of M originals unlearned, and of two sets of M retrained networks."""
+        shown, numbers = shop.examples("train", self.cut.forget), range(1, self.pool + 1)
+        made = {
+            "unlearned": [shop.edited(method, shop.original(r), r).network for r in numbers],
+            "retrained": [shop.retrained(self.shadows + r) for r in numbers],
+            "oracle": [shop.retrained(self.shadows + self.pool + r) for r in numbers],
+        }
+        return {f"pool.{name}": np.stack([n.logits(shown) for n in found]) for name, found in made.items()}
+
+    def run(
+        self, model: Blueprint, method: Mapping[str, Classifier], seed: int, shard: Shard, context: RunContext
+    ) -> ShardResult:
+        shown = _Shop(self, model, seed, context).items()[slice(shard.start, shard.stop)]
+        arrays = {name: network.logits(shown) for name, network in method.items()}
         context.progress(len(shard))
         return ShardResult(arrays, calls={"answers": len(shard)})
+
+    def outcomes(self, arrays: Mapping[str, Any], beside: Mapping[str, Any], seed: int) -> Outcomes:
+        """What metrics of unlearning read. arrays: a cell's artifacts; beside: what was recorded with them."""
+        from harness.metrics.unlearning.outcomes import Outcomes, Pool
+
+        labels, concept = self.labels(), None
+        if self.scenario == "subclass":
+            forget, retain, test = self.rows
+            parts = self.pictures.parts
+            concept = np.concatenate([parts["train"][forget], parts["train"][retain], parts["test"][test]])
+            concept = concept == self.forgotten
+        names = ("unlearned", "retrained", "oracle")
+        return Outcomes(
+            role=self.roles(),
+            label=labels,
+            logits=arrays["logits"],
+            logits_original=arrays["logits_original"],
+            logits_retrain=arrays["logits_retrain"],
+            retrain_others=tuple(beside[name] for name in sorted(beside) if name.startswith("shadow.")),
+            logits_random=arrays["logits_random"],
+            forgotten_class=self.forgotten if self.scenario == "class" else None,
+            concept=concept,
+            seconds_method=float(beside["seconds_method"]) if "seconds_method" in beside else None,
+            seconds_retrain=float(beside["seconds_retrain"]) if "seconds_retrain" in beside else None,
+            seed=seed,
+            pool=Pool(*(beside[f"pool.{name}"] for name in names)) if "pool.oracle" in beside else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -238,6 +271,11 @@ class _Shop:
         pixels = np.ascontiguousarray(self.task.pictures.read(split)[rows].transpose(0, 3, 1, 2))
         labels = torch.from_numpy(self.task.pictures.labels[split][rows])
         return Examples(torch.from_numpy(pixels).to(self.model.device), labels.to(self.model.device))
+
+    def items(self) -> Examples:
+        """The task's items, in order."""
+        forget, retain, test = self.task.rows
+        return self.examples("train", np.concatenate([forget, retain])) + self.examples("test", test)
 
     def original(self, number: int = 0) -> Classifier:
         cut = self.task.cut
@@ -270,7 +308,7 @@ class _Shop:
             held_out=self.examples("train", self.task.cut.held_out),
             classes=len(self.task.names),
             forgotten=self.task.forgotten if self.task.scenario == "class" else None,
-            fresh=lambda key: self._fresh("method", key, number),
+            fresh=lambda key: self.fresh("method", key, number),
             retrained=retrained,
             charge=self.context.charge if number == 0 else lambda *_: None,
         )
@@ -285,7 +323,7 @@ class _Shop:
         count = max(1, round(self.task.known * len(forget)))
         return np.sort(forget[order[:count]]), np.sort(forget[order[count:]])
 
-    def _fresh(self, *key: int | str) -> Classifier:
+    def fresh(self, *key: int | str) -> Classifier:
         import torch
 
         kept = self.task.pictures.read("train")[self.task.cut.retain]  # nothing of what is forgotten is in the scale
@@ -300,7 +338,7 @@ class _Shop:
 
         from harness.models.vision.training import fit
 
-        made = self._fresh(what, number)
+        made = self.fresh(what, number)
         library = ".".join(torch.__version__.split(".")[:2])
         depends = [TRAINING, self.model.identity, self.task.content(), rows, self.task.cut.retain, library]
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from harness.data.face_set import FaceSet
     from harness.data.image_set import ImageSet
+    from harness.metrics.unlearning.outcomes import Outcomes
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,9 @@ class Task(ABC):
     def faces(self) -> FaceSet:
         """Whom the items show, and everybody whom recognisers are asked about."""
         raise ValueError(f"task {self.name!r} shows no faces")
+    def outcomes(self, arrays: Mapping[str, NDArray[Any]], beside: Mapping[str, NDArray[Any]], seed: int) -> Outcomes:
+        """What metrics of unlearning read of a cell. arrays: its artifacts; beside: what was recorded with them."""
+        raise ValueError(f"task {self.name!r} unlearns nothing")
 
     def notes(self) -> tuple[str, ...]:
         """Sentences for the report on what of the inputs the run does not use, and why."""
