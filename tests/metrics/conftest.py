@@ -180,7 +180,10 @@ def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimensio
         search={k: frozen(v) for k, v in search.items()},
         outcomes=build_outcomes(items, seed),
         cast=build_cast(items),
-        faces={(name, ""): build_view(name, build_cast(items), seed) for name in SHIPPED_FACES},
+        faces={
+            (name, after): build_view(name, build_cast(items), seed)
+            for name, after in (*((name, "") for name in SHIPPED_FACES), (SHIPPED_FACES[0], "jpeg75"))
+        },
         of_source=dict.fromkeys(CLASSIFIERS, predictions),
         seed=seed,
     )

@@ -39,6 +39,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "shield.inside.{extractor}": {"radius": 1.5},
     "ms_ssim": {"scales": 1},  # the evidence has small images
     "ms_ssim.pairs": {"scales": 1},
+    "transfer.ratio": {"fewest": 10},  # the evidence has twelve people
+    "ver.retention.{face}": {"fewest": 10},
 }
 ALTERNATIVE: dict[str, dict[str, Any]] = {
     "shield.inside.{extractor}": {"quantile": 0.3},

@@ -17,7 +17,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.metrics.faces.calibration import PEOPLE
+from harness.metrics.faces.averages import means, worst_tenth
+from harness.metrics.faces.choices import FACE, FAR, PEOPLE, PROTOCOL, THRESHOLD, TRANSFORM, Fta, Protocol
 from harness.metrics.faces.crosschecks import crosschecks, weakness
 from harness.metrics.faces.pairs import (
     Pairs,
@@ -31,7 +32,7 @@ from harness.metrics.faces.pairs import (
 from harness.metrics.faces.resampling import drawn, replicate_units
 from harness.metrics.faces.thresholds import Rule, Taus, taus_of
 from harness.metrics.faces.transforms import Transform
-from harness.metrics.faces.view import NONE, Bools, FaceView, cast_of, needed, view_of
+from harness.metrics.faces.view import Bools, FaceView, cast_of, needed, view_of
 from harness.metrics.inputs import Floats
 from harness.metrics.metric import (
     CannotMeasure,
@@ -46,10 +47,8 @@ from harness.metrics.metric import (
 from harness.options import option
 from harness.stats.units import Estimator
 
-Protocol = Literal["E", "P", "B"]
 RateName = Literal["tar_clean", "dodge_raw", "dodge_cond", "dodge_gain", "leak", "self"]
 Texts = NDArray[np.str_]
-Fta = Literal["protected", "excluded"]
 SOURCE = "face_privacy.md section 8.4"
 
 UNDEFINED = {
@@ -99,14 +98,12 @@ def measured(name: RateName, pairs: Pairs, scores: Scores, taus: Taus, seed: int
 class _Verification(Metric):
     """What the six rates share."""
 
-    face: str = option(help="recogniser")
-    far: float = option(
-        0.01, above=0, below=1, unit="share", help="false acceptance rate of the threshold", source="8.3"
-    )
-    threshold: Rule = option("calibrated", help="calibrated here, or a constant of old code: another id (T23)")
+    face: str = FACE
+    far: float = FAR
+    threshold: Rule = THRESHOLD
     fta: Fta = option("protected", help="a photo without a face found: not accepted, or left out with its pairs")
-    transform: Transform = option(NONE, help="what both photos go through before the recogniser")
-    people: int = option(PEOPLE, at_least=2, unit="people", help="fewest calibration people", source="8.3")
+    transform: Transform = TRANSFORM
+    people: int = PEOPLE
 
     rate_name: ClassVar[RateName]
 
@@ -131,9 +128,18 @@ class _Verification(Metric):
         if not every.found.all():
             beside |= self._failures(view, pairs, every, taus)
         beside |= weakness(pairs, every, taus)
+        beside["worst_decile"] = self._worst(chosen, scores, taus.value)
         if self.rate_name == "tar_clean":
             beside |= crosschecks(view, cast, pairs, every, taus, evidence.seed)
         return Measurement(found.value, found.n, found.units, self._items(evidence, chosen, scores, taus.value), beside)
+
+    def _worst(self, pairs: Pairs, scores: Scores, tau: float) -> Measurement:
+        """Mean of the worst tenth of people: protection is uneven and a mean hides it."""
+        upper, lower = parts(self.rate_name, scores.clean > tau, scores.protected > tau)
+        above, below = (means(v, pairs.person, len(pairs.people)) for v in (upper, lower))
+        sign = -1.0 if self.direction is Direction.LOWER else 1.0
+        each = sign * above[below > 0] / below[below > 0]
+        return Measurement(sign * worst_tenth(each), -(-len(each) // 10), None)
 
     def _failures(self, view: FaceView, pairs: Pairs, every: Scores, taus: Taus) -> dict[str, Measurement]:
         """How many photos have no face found after and before, and the value under the other policy."""
@@ -159,7 +165,7 @@ class _Verification(Metric):
 
 @dataclass(frozen=True)
 class _Protocolled(_Verification):
-    protocol: Protocol = option("E", help="E protected probe, clean gallery; P clean probe, protected gallery; B both")
+    protocol: Protocol = PROTOCOL
 
     def side(self) -> Side:
         return self.protocol
