@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.methods.cloaking.photos import Photos, Tools, in_blocks
 from harness.methods.method import Transform
@@ -27,9 +27,10 @@ class Goal(StrEnum):
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Opened surrogates, in the order of their names."""
+    """Opened surrogates, in the order of their names. `memo` holds what the blocks of one call share."""
 
     networks: tuple[Callable[[Tensor], Tensor], ...]
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, tools: Tools, words: str) -> Ensemble:
@@ -86,6 +87,7 @@ class Cloak(Transform):
     """A transform that follows gradients of surrogates, block by block."""
 
     surrogates: str
+    decodings: int = 0  # of a photo by a generator
 
     @property
     @abstractmethod
@@ -98,5 +100,8 @@ class Cloak(Transform):
 
     def transform(self, photos: Photos, tools: Tools, seed: int) -> Tensor:
         ensemble = Ensemble.of(tools, self.surrogates)
-        tools.charge("gradient", self.gradients * len(ensemble) * len(photos))
+        costs = {"gradient": self.gradients * len(ensemble), "decoder": self.decodings}
+        for kind, count in costs.items():
+            if count:
+                tools.charge(kind, count * len(photos))
         return in_blocks(photos, tools, lambda block: self.cloak(block, ensemble, tools, seed))

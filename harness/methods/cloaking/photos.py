@@ -6,7 +6,7 @@ filled up: a photo's result is the same bits whichever photos come with it (the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -113,18 +113,22 @@ class Tools(Protocol):
         """
 
 
+def blocks(photos: Photos, device: str) -> Iterator[tuple[Photos, int]]:
+    """Photos in blocks of `BLOCK`, copied to the device, and how many of each are real: the rest fills the last one."""
+    last = len(photos) - 1
+    for start in range(0, len(photos), BLOCK):
+        rows = [min(i, last) for i in range(start, start + BLOCK)]
+        yield photos.at(rows, device), min(BLOCK, len(photos) - start)
+
+
 def in_blocks(photos: Photos, tools: Tools, work: Callable[[Photos], Tensor]) -> Tensor:
-    """What `work` makes of every photo, `BLOCK` at a time: (n, …) on the CPU. Gradients may be taken inside."""
+    """What `work` makes of every photo, block by block: (n, …) on the CPU. Gradients may be taken inside."""
     import torch
 
     if not len(photos):
         return photos.pixels.clone()
-    parts, last = [], len(photos) - 1
     with torch.inference_mode(False), torch.enable_grad():
-        for start in range(0, len(photos), BLOCK):
-            block = photos.at([min(i, last) for i in range(start, start + BLOCK)], tools.device)
-            parts.append(work(block).detach()[: last + 1 - start].cpu())
-    return torch.cat(parts)
+        return torch.cat([work(block).detach()[:real].cpu() for block, real in blocks(photos, tools.device)])
 
 
 def levels(pixels: Tensor) -> Tensor:

@@ -16,15 +16,34 @@ from harness.methods.method import Couples, Kind, Transform
 from harness.options import build, params_of
 
 # Parameters at which a method does something on the toys, and those at which the file must not change a bit.
+CNN = {"surrogates": "cnn"}
+BOTH = {"surrogates": "cnn+linear"}
 PARAMS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
     "identity": ({}, [{}]),
-    "pgd": (
-        {"surrogates": "cnn+linear", "steps": 5},
-        [{"surrogates": "cnn", "eps": 0.0}, {"surrogates": "cnn", "steps": 0}],
+    "round_trip_8bit": ({}, [{}]),
+    "generator_round_trip": ({}, []),
+    "another_photo": ({}, []),
+    "random_decoy": ({}, [{"space": "pixels", "amount": 0.0}]),
+    "noise": ({}, [{"amount": 0.0}, {"amount": 0.0, "draw": "sign", "match": "perceptual"}]),
+    "blur": ({}, [{"sigma": 0.0}]),
+    "pixelate": ({}, [{"block": 1}]),
+    "downscale": ({}, [{"factor": 1.0}]),
+    "pgd": (BOTH | {"steps": 5}, [CNN | {"eps": 0.0}, CNN | {"steps": 0}]),
+    "mi_di_ti": (BOTH | {"steps": 5}, [CNN | {"eps": 0.0}, CNN | {"steps": 0}]),
+    "fawkes": (
+        BOTH | {"steps": 5, "variant": "paper", "candidates": 3},
+        [CNN | {"bound": 0.0}, CNN | {"steps": 0}, CNN | {"steps": 0, "variant": "paper"}],
+    ),
+    "lowkey": (BOTH | {"steps": 5}, [CNN | {"eps": 0.0}, CNN | {"steps": 0}]),
+    "tip_im": (BOTH | {"steps": 5, "candidates": 3, "gamma": 0.1}, [CNN | {"eps": 0.0}, CNN | {"steps": 0}]),
+    "privacygan": (BOTH | {"steps": 5, "hinge": 2}, []),
+    "evolutionary": (
+        {"recogniser": "cnn", "budget": 12},
+        [{"recogniser": "cnn", "budget": 0}, {"recogniser": "cnn", "eps": 0.0}, {"recogniser": "cnn", "budget": 2}],
     ),
 }
 NAMES = [n for n in METHODS.names() if METHODS.get(n).kind is Kind.TRANSFORM]
-STILL = {"identity"}
+STILL = {"identity", "round_trip_8bit"}
 
 
 def made(name: str, params: dict[str, Any]) -> Transform:
