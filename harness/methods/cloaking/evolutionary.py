@@ -12,6 +12,7 @@ photo is returned as it is (`latent`: the round trip).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -24,11 +25,10 @@ from harness.methods.cloaking.photos import LEVELS, Photos, Tools, blocks, level
 from harness.methods.cloaking.privacygan import GENERATOR
 from harness.methods.method import Source, Transform, method
 from harness.methods.retrofitting.optimiser import Optimiser
+from harness.models.latent_generators import find
 from harness.options import option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
 
@@ -71,6 +71,9 @@ class Evolutionary(Transform):
     scale: float = option(0.3, unit="latent units", at_least=0, help="latent: of one unit of the search", source="ours")
     lam_p: float = option(0.0, unit="a distance", at_least=0, help="weight of the perceptual distance", source="ours")
     generator: str = option(GENERATOR, help="latent: whose latents", source="ours: shipped")
+
+    def content(self) -> Mapping[str, str]:
+        return {"generator": find(self.generator).identity()} if self.space is Space.LATENT else {}
 
     @property
     def points(self) -> int:

@@ -6,10 +6,11 @@ dissimilar person of the decoys. x' = (tanh(u) + 1) / 2, clipped to ±`clip` of 
 (harness/methods/cloaking/steppers.py).
 
 Ours, where neither code nor paper decides: what is returned has the best feature term among the iterates whose DSSIM is
-within the bound and the last one, brought back on the straight line to the photo until it is, so that the bound holds
-and not only its penalty (steps of this rate jump over the penalty's slope, whose valley is narrow); v1 starts at draws of ±1e-4 in u, because its gradient at the photo is 0; the weight of the feature
-term; vectors have unit length. The photo is the aligned picture itself, not a crop that is pasted back.
-Sources: arXiv 2002.08327; Shawn-Shan/fawkes@aedaa82. Without steps or with bound 0 the photo is returned as it is.
+within the bound, and the last one brought back on the straight line to the photo until it is, so that the bound holds
+and not only its penalty (steps of this rate jump over the narrow valley); v1 starts at draws of ±1e-4 in u, because its
+gradient at the photo is 0; the weight of the feature term; vectors have unit length. The photo is the aligned picture
+itself, not a crop that is pasted back. Without steps or with bound 0 it is returned as it is.
+Sources: arXiv 2002.08327; Shawn-Shan/fawkes@aedaa82.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ steps it is the generator's round trip bit for bit; with lam_e 0 it is a better 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from harness.methods.cloaking.fawkes import Fawkes
 from harness.methods.cloaking.photos import Photos, Tools
 from harness.methods.cloaking.steppers import Adam
 from harness.methods.method import Source, method
+from harness.models.latent_generators import find
 from harness.options import option
 
 if TYPE_CHECKING:
@@ -88,6 +90,9 @@ class PrivacyGan(Cloak):
     def __post_init__(self) -> None:
         if (self.decoy is Choice.NAMED) != bool(self.named):
             raise ValueError("`named` is the person of `decoy: named`, and of nothing else")
+
+    def content(self) -> Mapping[str, str]:
+        return {"generator": find(self.generator).identity()}
 
     @property
     def gradients(self) -> int:

@@ -7,6 +7,7 @@ generator's own round trip is beyond the amount, s is 0. Ours; face_privacy.md s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from harness.methods.cloaking.matching import HALVINGS, Match, amount_of, matche
 from harness.methods.cloaking.photos import Photos, Tools, in_blocks, levels
 from harness.methods.cloaking.privacygan import GENERATOR
 from harness.methods.method import Source, Transform, method
+from harness.models.latent_generators import find
 from harness.options import option
 
 if TYPE_CHECKING:
@@ -44,6 +46,9 @@ class RandomDecoy(Transform):
     match: Match = option(Match.PERCEPTUAL, help="what `amount` is", source="face_privacy.md section 5")
     amount: float = option(0.05, unit="of 255, or a distance", at_least=0, help="of the change", source="ours")
     generator: str = option(GENERATOR, help="latent: which one", source="ours: shipped")
+
+    def content(self) -> Mapping[str, str]:
+        return {"generator": find(self.generator).identity()} if self.space is Space.LATENT else {}
 
     def transform(self, photos: Photos, tools: Tools, seed: int) -> Tensor:
         if self.space is Space.LATENT:

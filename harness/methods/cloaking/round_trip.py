@@ -5,12 +5,14 @@ What a latent cloak gains beyond its generator's own round trip is its gain (rul
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.methods.cloaking.photos import Photos, Tools, in_blocks, levels
 from harness.methods.cloaking.privacygan import GENERATOR
 from harness.methods.method import Source, Transform, method
+from harness.models.latent_generators import find
 from harness.options import option
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ class GeneratorRoundTrip(Transform):
     control_of = "privacygan"
 
     generator: str = option(GENERATOR, help="which one", source="ours: shipped")
+
+    def content(self) -> Mapping[str, str]:
+        return {"generator": find(self.generator).identity()}
 
     def transform(self, photos: Photos, tools: Tools, seed: int) -> Tensor:
         generator = tools.generator(self.generator)

@@ -137,3 +137,19 @@ def test_the_toys_are_tools() -> None:
 
     toy: Tools = ToyTools({})
     assert all(hasattr(toy, name) for name in Tools.__annotations__)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_weights_of_a_generator_enter_the_address_and_nothing_else_does(name: str) -> None:
+    """Recognisers and the perceptual distance are the task's and the model's own content."""
+    params = PARAMS[name][0]
+    if "generator" not in params_of(made(name, params)):
+        assert made(name, params).content() == {}
+        return
+    latent = {"space": "latent"} if "space" in params_of(made(name, params)) else {}
+    one, two = (made(name, params | latent | {"generator": g}).content() for g in ("avatars-vae", "avatars-gan"))
+    assert set(one) == {"generator"}
+    assert one != two
+    if latent:
+        other = {"evolutionary": "field", "random_decoy": "pixels"}[name]
+        assert made(name, params | {"space": other}).content() == {}
