@@ -103,7 +103,7 @@ class FaceCloaking(Task):
     def prepare(self, model: Any, method: Method, seed: int, context: RunContext) -> Transform:
         if not isinstance(method, Transform):
             raise TypeError(f"{self.name} takes transforms, not {method.kind.value}: {method.name}")
-        words = getattr(method, "surrogates", "")
+        words = getattr(method, "surrogates", "") or getattr(method, "recogniser", "")  # optimised, or asked
         context.record({"surrogates": np.array(model.resolve(words) if words else (), dtype=np.str_)})
         return method
 
