@@ -38,17 +38,18 @@ class FaceSet:
 
     users        the protected photographs, person by person, probes before gallery
     role         (N,) "probe" or "gallery" of each;  target (N,) the person it should be taken for, "" for none
-    other        (N, H, W, 3): a further photograph of the same person each, which stands in no role
+    other        (N, H, W, 3): a further photograph of the same person each, which stands in no role; None without
     calibration  one photograph a person;  distractors  further people of the gallery, one each
     decoys       people whose vectors a method may move towards
     target_opt, target_eval   two different photographs of each target, in the same order
     consent, world   what is known of consent, and the world's name where the pictures are drawn
+    image_id     files of the users' photographs, where they come from files
     """
 
     users: People
     role: Names
     target: Names
-    other: Pixels
+    other: Pixels | None
     calibration: People
     distractors: People
     decoys: People
@@ -56,6 +57,7 @@ class FaceSet:
     target_eval: People
     consent: str = ""
     world: str = ""
+    image_id: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:
