@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from harness.cli import (
+    cloak,
     describe,
     doctor,
     export,
@@ -107,6 +108,7 @@ app.command("plan", rich_help_panel=_RUNNING)(plan.plan)
 app.command("validate", rich_help_panel=_RUNNING)(validate.validate)
 app.command("status", rich_help_panel=_RUNNING)(status.status)
 app.command("report", rich_help_panel=_RUNNING)(report.report)
+app.command("cloak", rich_help_panel=_RUNNING)(cloak.cloak)
 app.command("score", rich_help_panel=_RUNNING)(score.score)
 app.command("export", rich_help_panel=_RUNNING)(export.export)
 app.command("statistics", rich_help_panel=_RUNNING)(statistics.statistics)

@@ -81,6 +81,7 @@ def avatars_people(
     distractors: int,
     targets: int,
     *,
+    decoys: int = 100,
     tuning: bool = False,
 ) -> FaceSet:
     """The photographed people of the avatars world; `tuning`: other users, for choosing presets. Deterministic.
@@ -97,23 +98,26 @@ def avatars_people(
         np.repeat(np.array([f"{split} {i:04d}" for i in range(identities)]), each - 1),
     )
     role = np.tile(np.array(["probe"] * probes + ["gallery"] * gallery), identities)
-    aims = photographs("targets", targets, 2)
-    names = np.array([f"target {i:04d}" for i in range(targets)])
+    aims = photographs("targets", max(targets, 1), 2).pixels[: 2 * targets]
+    names = np.array([f"target {i:04d}" for i in range(targets)], dtype=np.str_)
+    turn = np.repeat(np.arange(identities), each - 1)
 
     def single(name: str, count: int) -> People:
+        if count == 0:
+            return People(shown.pixels[:0], np.array([], dtype=np.str_))
         found = photographs(name, count, 1)
         return People(found.pixels, np.array([f"{name} {i:04d}" for i in found.person]))
 
     return FaceSet(
         users=users,
         role=role,
-        target=names[np.repeat(np.arange(identities), each - 1) % targets],
+        target=names[turn % targets] if targets else np.full(len(turn), "", dtype=names.dtype),
         other=np.repeat(pixels[:, -1], each - 1, axis=0),
         calibration=single("calibration", calibration),
         distractors=single("distractors", distractors),
-        decoys=single("decoys", 100),
-        target_opt=People(aims.pixels[0::2], names),
-        target_eval=People(aims.pixels[1::2], names),
+        decoys=single("decoys", decoys),
+        target_opt=People(aims[0::2], names),
+        target_eval=People(aims[1::2], names),
         consent="drawn people",
         world="avatars",
     )

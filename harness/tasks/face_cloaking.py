@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.drawn_set import DrawnSet
+from harness.data.face_photos import FacePhotos, read_folder
 from harness.data.face_set import FaceSet, avatars_people
+from harness.data.face_split import Plan
+from harness.data.folder_people import folder_people
 from harness.data.image_set import ImageSet
 from harness.methods.cloaking.photos import LatentGenerator, Photos
 from harness.methods.method import Kind, Method, Transform
@@ -29,19 +33,30 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SHARD_ITEMS = 48  # photographs; whole blocks of the cloaks
+DRAWN = ("avatars", "avatars/tuning")
+FAR = 1e-2  # that a folder's calibration must at least allow
 
 
 @dataclass(frozen=True)
 class FaceCloaking(Task):
     """Options of the task."""
 
-    people: str = option("avatars", help="avatars (drawn people, the test users), or avatars/tuning (other users)")
-    identities: int = option(60, unit="people", at_least=2, at_most=200, help="people who are protected")
+    people: str = option(
+        "avatars", help="avatars (drawn people), avatars/tuning (others), or a folder person/photo.jpg"
+    )
+    identities: int = option(60, unit="people", at_least=1, help="people who are protected, at most")
     probes: int = option(1, unit="photos", at_least=1, help="probe photographs a person")
     gallery: int = option(1, unit="photos", at_least=1, help="gallery photographs a person")
-    calibration: int = option(1000, unit="people", at_least=1, help="impostors that thresholds are made from")
-    distractors: int = option(200, unit="people", at_least=1, help="further people of the gallery, a photograph each")
-    targets: int = option(40, unit="people", at_least=1, help="people to be taken for, in turn")
+    calibration: int = option(1000, unit="people", at_least=0, help="impostors that thresholds are made from; 0: none")
+    distractors: int = option(
+        200, unit="people", at_least=1, help="further people of the gallery, a photograph each; of a folder all"
+    )
+    targets: int = option(40, unit="people", at_least=0, help="people to be taken for, in turn")
+    decoys: int = option(100, unit="people", at_least=0, help="people whose vectors methods may move towards")
+    other: int = option(1, unit="photos", at_least=0, at_most=1, help="a further photo a user, for another_photo")
+    detector: str = option("dlib", help="of a folder: dlib, insightface:PACK, auto, or none (pictures are aligned)")
+    frame: int = option(160, unit="px", at_least=32, help="of a folder: side of an aligned frame")
+    consent: str = option("", help="of a folder: what is known of the people's consent; empty is flagged")
     perceptual: str = option("avatars", help="feature space that methods measure a visible change in, or lpips-alex")
 
     name = "face_cloaking"
@@ -53,25 +68,23 @@ class FaceCloaking(Task):
 
     def faces(self) -> FaceSet:
         """Everybody. Raises ValueError for unknown people, or for more than there are."""
-        return _faces(
-            self.people, self.identities, self.probes, self.gallery, self.calibration, self.distractors, self.targets
-        )
+        return _faces(self)
 
-    @property
-    def _each(self) -> int:
-        return self.probes + self.gallery
+    def photographs(self) -> FacePhotos | None:
+        """The folder as it was read: every file with its status; None for drawn people. Raises MissingData."""
+        return None if self.people in DRAWN else _read(self.people, self.detector, self.frame, self.consent)
 
     def items(self) -> ItemTable:
-        count = self.identities * self._each
-        person, photo = np.divmod(np.arange(count, dtype=np.int64), self._each)
-        return ItemTable(person, photo, np.arange(count, dtype=np.int64))
+        _, person = np.unique(self.faces().users.person, return_inverse=True)
+        photo = np.array([int((person[:i] == p).sum()) for i, p in enumerate(person)], dtype=np.int64)
+        return ItemTable(person.astype(np.int64), photo, np.arange(len(person), dtype=np.int64))
 
     def shards(self) -> tuple[Shard, ...]:
-        total = self.identities * self._each
+        total = len(self.faces().users)
         return tuple(Shard(i, a, min(a + SHARD_ITEMS, total)) for i, a in enumerate(range(0, total, SHARD_ITEMS)))
 
     def texts(self) -> tuple[str, ...]:
-        return tuple(f"person {i:04d}" for i in range(self.identities))
+        return tuple(np.unique(self.faces().users.person).tolist())
 
     def content(self) -> dict[str, str]:
         from harness.models.perceptual_distance import identity
@@ -108,27 +121,39 @@ class FaceCloaking(Task):
         return method
 
     def run(self, model: Any, method: Any, seed: int, shard: Shard, context: RunContext) -> ShardResult:
-        import torch
-
-        found, charged = self.faces(), dict[str, int]()
+        charged = dict[str, int]()
 
         def charge(kind: str, count: int) -> None:
             charged[kind] = charged.get(kind, 0) + count
 
-        tools = CloakingTools(found, model, context.device, self.perceptual, charge)
-        rows = slice(shard.start, shard.stop)
-        keys = tuple(tools.key(i) for i in range(shard.start, shard.stop))
-        photos = Photos(
-            tensor_of(found.users.pixels[rows]), keys, found.users.person[rows], tensor_of(found.other[rows])
-        )
-        made = method.transform(photos, tools, seed)
-        if tuple(made.shape) != tuple(photos.pixels.shape) or not bool(torch.isfinite(made).all()):
-            raise ValueError(
-                f"{method.name} gave {tuple(made.shape)} with NaN or of another shape for {len(photos)} photos"
-            )
-        images = (made.clamp(0.0, 1.0) * 255.0).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        rows = range(shard.start, shard.stop)
+        images = cloaked(self.faces(), rows, method, model, seed, context.device, self.perceptual, charge)
         context.progress(len(shard))
-        return ShardResult({"images": np.ascontiguousarray(images)}, calls={"photos": len(shard), **charged})
+        return ShardResult({"images": images}, calls={"photos": len(shard), **charged})
+
+
+def cloaked(
+    found: FaceSet,
+    rows: range,
+    method: Transform,
+    session: Any,
+    seed: int,
+    device: str,
+    space: str,
+    charge: Callable[[str, int], None],
+) -> NDArray[np.uint8]:
+    """The users' photographs `rows` after a method, (n, H, W, 3) uint8. Raises ValueError for another shape or NaN."""
+    import torch
+
+    tools = CloakingTools(found, session, device, space, charge)
+    at = slice(rows.start, rows.stop)
+    other = None if found.other is None else tensor_of(found.other[at])
+    photos = Photos(tensor_of(found.users.pixels[at]), tuple(map(tools.key, rows)), found.users.person[at], other)
+    made = method.transform(photos, tools, seed)
+    if tuple(made.shape) != tuple(photos.pixels.shape) or not bool(torch.isfinite(made).all()):
+        raise ValueError(f"{method.name} gave {tuple(made.shape)}, or NaN, for photos {tuple(photos.pixels.shape)}")
+    images = (made.clamp(0.0, 1.0) * 255.0).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    return np.ascontiguousarray(images)
 
 
 def tensor_of(pixels: NDArray[np.uint8]) -> Tensor:
@@ -138,14 +163,40 @@ def tensor_of(pixels: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255.0
 
 
+@lru_cache(maxsize=4)
+def _faces(task: FaceCloaking) -> FaceSet:
+    if (photos := task.photographs()) is None:
+        return avatars_people(
+            task.identities,
+            task.probes,
+            task.gallery,
+            task.calibration,
+            task.distractors,
+            task.targets,
+            decoys=task.decoys,
+            tuning=task.people.endswith("tuning"),
+        )
+    plan = Plan(
+        far=FAR if task.calibration else None,
+        users=task.identities,
+        probes=task.probes,
+        gallery=task.gallery,
+        other=task.other,
+        calibration=task.calibration,
+        targets=task.targets,
+        decoys=task.decoys,
+    )
+    found, _ = folder_people(photos, plan)
+    return found
+
+
 @lru_cache(maxsize=2)
-def _faces(
-    people: str, identities: int, probes: int, gallery: int, calibration: int, distractors: int, targets: int
-) -> FaceSet:
-    if people not in ("avatars", "avatars/tuning"):
-        raise ValueError(f"unknown people {people!r}: avatars or avatars/tuning")
-    tuning = people.endswith("tuning")
-    return avatars_people(identities, probes, gallery, calibration, distractors, targets, tuning=tuning)
+def _read(folder: str, detector: str, frame: int, consent: str) -> FacePhotos:
+    from harness.models.faces import detection
+
+    detect = None if detector == "none" else detection.detector(detector)
+    facts = "none" if detect is None else str(detection.detector_facts(detector))
+    return read_folder(Path(folder).expanduser(), detect, side=frame, consent=consent, detector=facts)
 
 
 @dataclass
