@@ -48,8 +48,8 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "avatars-resnet-a": Recipe("resnet", "people-a", "arcface", 0.3, seed=0, steps=1500),
-    "avatars-resnet-b": Recipe("resnet", "people-b", "arcface", 0.3, seed=1, steps=1300),
-    "avatars-mobilenet": Recipe("mobilenet", "people-b", "cosface", 0.2, seed=0, steps=1500),
+    "avatars-resnet-b": Recipe("resnet", "people-b", "arcface", 0.3, seed=1, steps=1200),
+    "avatars-mobilenet": Recipe("mobilenet", "people-b", "cosface", 0.2, seed=0, steps=1000),
     "avatars-vit": Recipe("vit", "people-c", "cosface", 0.2, seed=0, steps=1800, rate=1.5e-3),
     "avatars-cnn": Recipe("cnn", "people-c", "triplet", 0.3, seed=0, steps=1800, persons=2500),
     "avatars-weak": Recipe("small-cnn", "people-a", "triplet", 0.2, seed=0, steps=600, persons=300),
