@@ -52,7 +52,7 @@ RECIPES: dict[str, Recipe] = {
     "avatars-mobilenet": Recipe("mobilenet", "people-b", "cosface", 0.2, seed=0, steps=1000),
     "avatars-vit": Recipe("vit", "people-c", "cosface", 0.2, seed=0, steps=1800, rate=1.5e-3),
     "avatars-cnn": Recipe("cnn", "people-c", "triplet", 0.3, seed=0, steps=1800, persons=2500),
-    "avatars-weak": Recipe("small-cnn", "people-a", "triplet", 0.2, seed=0, steps=60, persons=60),
+    "avatars-weak": Recipe("small-cnn", "people-a", "triplet", 0.2, seed=0, steps=20, persons=60),
 }
 
 
