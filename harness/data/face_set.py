@@ -7,6 +7,7 @@ aligned frames (N, H, W, 3) uint8 of one size.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -65,11 +66,12 @@ class FaceSet:
         digest = hashlib.blake2b(digest_size=16)
         for f in fields(self):
             value = getattr(self, f.name)
-            parts = (value.pixels, value.person) if isinstance(value, People) else (np.asarray(value),)
-            for part in parts:
-                digest.update(f"{f.name}{part.shape}{part.dtype.kind}".encode())
-                raw = np.ascontiguousarray(part)
-                digest.update("\0".join(raw.ravel().tolist()).encode() if raw.dtype.kind == "U" else raw.tobytes())
+            for part in (value.pixels, value.person) if isinstance(value, People) else (value,):
+                if isinstance(part, np.ndarray) and part.dtype.kind != "U":
+                    digest.update(f"{f.name} {part.shape} {part.dtype}".encode() + np.ascontiguousarray(part).tobytes())
+                else:
+                    text = part.tolist() if isinstance(part, np.ndarray) else part
+                    digest.update(json.dumps([f.name, text]).encode())
         return digest.hexdigest()
 
 
