@@ -26,8 +26,8 @@ TABLE = "photos.csv"
 
 
 def everybody(photos: FacePhotos) -> FaceSet:
-    """All usable photographs as users; nobody calibrates, nobody is a target. One photo a person is in the pool of
-    decoys: a method moves nobody towards themselves."""
+    """All usable photographs as users; nobody calibrates, nobody is a target. One photo a person stands in
+    the pool of decoys, so a folder of one person has nobody to move towards but themselves."""
     person = np.array([r.person for r in photos.usable], dtype=np.str_)
     first = np.sort(np.unique(person, return_index=True)[1])
     nobody = People(photos.frames[:0], person[:0])

@@ -57,7 +57,7 @@ class FaceCloaking(Task):
     detector: str = option("dlib", help="of a folder: dlib, insightface:PACK, auto, or none (pictures are aligned)")
     frame: int = option(160, unit="px", at_least=32, help="of a folder: side of an aligned frame")
     consent: str = option("", help="of a folder: what is known of the people's consent; empty is flagged")
-    perceptual: str = option("avatars", help="feature space that methods measure a visible change in, or lpips-alex")
+    perceptual: str = option("avatars", help="what methods measure a visible change by: a space, dssim, lpips-alex")
 
     name = "face_cloaking"
     version = 1

@@ -146,6 +146,7 @@ class Task(ABC):
     def faces(self) -> FaceSet:
         """Whom the items show, and everybody whom recognisers are asked about."""
         raise ValueError(f"task {self.name!r} shows no faces")
+
     def outcomes(self, arrays: Mapping[str, NDArray[Any]], beside: Mapping[str, NDArray[Any]], seed: int) -> Outcomes:
         """What metrics of unlearning read of a cell. arrays: its artifacts; beside: what was recorded with them."""
         raise ValueError(f"task {self.name!r} unlearns nothing")

@@ -25,7 +25,7 @@ from harness.methods.cloaking.matching import matched
 from harness.methods.cloaking.pgd import Ball
 from harness.methods.cloaking.photos import LEVELS, Photos, Tools
 from harness.methods.cloaking.steppers import Adadelta
-from harness.methods.cloaking.structural import dssim
+from harness.models.structural import dssim
 from harness.methods.method import Source, method
 from harness.options import option
 

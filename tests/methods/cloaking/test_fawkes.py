@@ -15,7 +15,7 @@ from harness.methods.cloaking.ensemble import Ensemble
 from harness.methods.cloaking.fawkes import Fawkes, Variant
 from harness.methods.cloaking.lowkey import LowKey
 from harness.methods.cloaking.privacygan import MODES
-from harness.methods.cloaking.structural import dssim
+from harness.models.structural import dssim
 from harness.metrics import structure
 from harness.options import build
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness import keys
 from harness.methods.cloaking.diverse_inputs import DiverseInputs, placed, placing
 from harness.methods.cloaking.kernels import Border, gaussian, windowed
-from harness.methods.cloaking.structural import dssim, ssim
+from harness.models.structural import dssim, ssim
 from harness.metrics import structure
 
 
