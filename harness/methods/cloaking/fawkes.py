@@ -25,8 +25,8 @@ from harness.methods.cloaking.matching import matched
 from harness.methods.cloaking.pgd import Ball
 from harness.methods.cloaking.photos import LEVELS, Photos, Tools
 from harness.methods.cloaking.steppers import Adadelta
-from harness.models.structural import dssim
 from harness.methods.method import Source, method
+from harness.models.structural import dssim
 from harness.options import option
 
 if TYPE_CHECKING:

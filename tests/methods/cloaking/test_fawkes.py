@@ -15,8 +15,8 @@ from harness.methods.cloaking.ensemble import Ensemble
 from harness.methods.cloaking.fawkes import Fawkes, Variant
 from harness.methods.cloaking.lowkey import LowKey
 from harness.methods.cloaking.privacygan import MODES
-from harness.models.structural import dssim
 from harness.metrics import structure
+from harness.models.structural import dssim
 from harness.options import build
 
 QUICK: dict[str, Any] = {"surrogates": "cnn", "steps": 25, "rate": 20.0, "weight": 100.0}

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from harness import keys
 from harness.methods.cloaking.diverse_inputs import DiverseInputs, placed, placing
 from harness.methods.cloaking.kernels import Border, gaussian, windowed
-from harness.models.structural import dssim, ssim
 from harness.metrics import structure
+from harness.models.structural import dssim, ssim
 
 
 @pytest.mark.parametrize(("size", "sigma"), [(1, 2.0), (3, 1 / 3), (7, 3.0), (11, 1.5)])
