@@ -1,8 +1,6 @@
 """An ONNX file as a network: run by onnxruntime, or converted to torch for gradients (onnx2torch).
 
-The conversion must give the same numbers: on a fixed picture both are compared when it is opened. Files of newer
-operator sets are lowered to 17 first where onnx2torch has not caught up; operators that did not exist then (Gelu) have
-no such form, so export with opset 17.
+The conversion must give the same numbers: on a fixed picture both are compared when it is opened.
 """
 
 from __future__ import annotations
@@ -13,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.models.faces.embedding import Network
+from harness.models.faces.onnx_lowering import OPSET, NotLowered, lowered
 from harness.models.faces.recogniser import NoGradients
 from harness.models.model import Missing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-OPSET = 17  # the newest that onnx2torch 1.5.15 reads throughout
 PARITY = 1e-4  # of unit vectors: float32 sums in another order
 
 
@@ -84,15 +82,8 @@ def converted(path: Path, device: str, side: int, name: str) -> Network:
 
 def _module(path: Path, name: str) -> Any:
     onnx, converter = import_module("onnx"), import_module("onnx2torch")
-    model: Any = onnx.load(str(path))
     try:
-        return converter.convert(model)
-    except NotImplementedError as first:
-        if max(o.version for o in model.opset_import if o.domain == "") <= OPSET:
-            raise NoGradients(name, f"{path.name}: {first}") from first
-    try:
-        lowered = import_module("onnx.version_converter").convert_version(onnx.load(str(path)), OPSET)
-        return converter.convert(lowered)
-    except (NotImplementedError, RuntimeError) as error:
+        return converter.convert(lowered(onnx.load(str(path))))
+    except (NotImplementedError, NotLowered) as error:
         why = f"{path.name} cannot be converted; export it with opset {OPSET}: {error}"
         raise NoGradients(name, " ".join(why.split())) from error

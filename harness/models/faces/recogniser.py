@@ -130,7 +130,15 @@ RECOGNISERS: Registry[type[Recogniser]] = Registry(
         "avatars-vit": "harness.models.faces.shipped:AvatarsVit",
         "avatars-cnn": "harness.models.faces.shipped:AvatarsCnn",
         "avatars-weak": "harness.models.faces.shipped:AvatarsWeak",
+        "dlib-resnet": "harness.models.faces.dlib_resnet:DlibResnet",
+        "buffalo-l": "harness.models.faces.insightface_pack:BuffaloL",
+        "facenet-vggface2": "harness.models.faces.facenet:FacenetVggface2",
+        "facenet-casia": "harness.models.faces.facenet:FacenetCasia",
+        "clip-vit-b-32": "harness.models.faces.clip_tower:ClipVitB32",
         "onnx-file": "harness.models.faces.onnx_file:OnnxFile",
+        "torchscript-file": "harness.models.faces.torchscript_file:TorchscriptFile",
+        "insightface-pack": "harness.models.faces.insightface_pack:InsightfacePack",
+        "clip-tower": "harness.models.faces.clip_tower:ClipTower",
     },
 )
 
@@ -139,7 +147,7 @@ def declared() -> dict[str, Path]:
     """Name → file of the user's own declarations."""
     folder = weights_folder()
     found = {p.name.removesuffix(SUFFIX): p for p in sorted(folder.glob("*" + SUFFIX))} if folder.is_dir() else {}
-    return {n: p for n, p in found.items() if re.fullmatch(r"[a-z0-9_-]+", n) and n not in RECOGNISERS}
+    return {n: p for n, p in found.items() if re.fullmatch(r"[A-Za-z0-9_-]+", n) and n not in RECOGNISERS}
 
 
 def names() -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.models import zoo
-from harness.models.faces.onnx_file import OnnxFile, Policy
+from harness.models.faces.alignment import Policy
+from harness.models.faces.onnx_file import OnnxFile
 from harness.models.faces.recogniser import Lineage
 from harness.models.model import Missing
 from harness.models.zoo.card import CARD, check, read_card
@@ -32,6 +33,8 @@ class Shipped(OnnxFile):
     std: tuple[float, ...] = field(init=False, default=(127.5,))
     flip: bool = field(init=False, default=False)
     align: Policy = field(init=False, default="frame")
+    detector: str = field(init=False, default="")
+    margin: float = field(init=False, default=0.0)
     lineage: Lineage = field(init=False, default=Lineage())
     released: str = field(init=False, default="")
     licence: str = field(init=False, default="unknown")
