@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from harness.cli.facts import facts, flat
+from harness.cli.facts import facts, flat, of_recogniser
 from harness.options import Option, hints_of, options_of, plain
 from harness.registry import BrokenEntry, Registry, UnknownName
 from harness.suite.catalogue import baseline_names, registry
@@ -22,6 +22,7 @@ PLURALS = {
     "baseline": "baselines",
     "metric": "metrics",
     "judge": "judges",
+    "recogniser": "recognisers",
     "model": "models",
     "data": "data",
     "prompts": "prompts",
@@ -86,6 +87,21 @@ def lines(kind: str) -> Iterator[Line]:
                 yield Line(kind, pattern, str(error), filled, broken=True)
             else:
                 yield Line(kind, pattern, one_line(thing, found), filled)
+        if kind == "recogniser":
+            yield from _declared_lines()
+
+
+def _declared_lines() -> Iterator[Line]:
+    """Recognisers of the user's own declarations."""
+    from harness.models.faces.recogniser import declared, find
+
+    for name in declared():
+        try:
+            made = find(name)
+        except ValueError as error:
+            yield Line("recogniser", name, " ".join(str(error).split()), broken=True)
+        else:
+            yield Line("recogniser", name, f"declared by the user: {made.kind}, {made.lineage.architecture}")
 
 
 def written(found: Registry[Any], pattern: str) -> tuple[str, ...]:
@@ -169,6 +185,8 @@ def _card(kind: str, name: str) -> Card | None:
     if kind == "prompts":
         return _prompts_card(name)
     found = registry(kind)
+    if kind == "recogniser" and name not in found:
+        return _declared_card(name)
     name = next((written(found, p)[0] for p in found.patterns() if p == name and "{" in p), name)
     if name not in found:
         return None
@@ -188,6 +206,21 @@ def _card(kind: str, name: str) -> Card | None:
         (*facts(kind, cls, resolved.bound), *bound, ("defined in", cls.__module__)),
         parameters(cls, resolved.bound),
         _problems(kind, cls),
+    )
+
+
+def _declared_card(name: str) -> Card | None:
+    from harness.models.faces.recogniser import declared, find
+
+    if (file := declared().get(name)) is None:
+        return None
+    try:
+        made = find(name)
+    except ValueError as error:
+        return Card("recogniser", name, "", problems=(str(error),))
+    about = (("adapter", made.kind), *of_recogniser(made), ("declared in", str(file)))
+    return Card(
+        "recogniser", name, one_line(type(made), registry("recogniser")), "", about, (), tuple(map(str, made.missing()))
     )
 
 
@@ -229,7 +262,7 @@ def type_text(hint: Any) -> str:
 
 
 def _problems(kind: str, cls: Any) -> tuple[str, ...]:
-    if kind not in ("model", "judge") or any(o.required for o in options_of(cls)):
+    if kind not in ("model", "judge", "recogniser") or any(o.required for o in options_of(cls)):
         return ()
     return tuple(str(m) for m in cls().missing())
 

@@ -25,7 +25,7 @@ def describe(
 ) -> None:
     """Describe anything a suite can name.
 
-    A method, metric, task, model, judge, baseline, data set or suite: parameters, source, licence, needs.
+    A method, metric, task, model, judge, recogniser, baseline, data set or suite: parameters, source, licence, needs.
     """
     from harness.cli.cards import cards
 

@@ -21,6 +21,7 @@ def facts(kind: str, cls: Any, bound: Mapping[str, str]) -> Facts:
         "model": _model,
         "data": _data,
         "judge": _judge,
+        "recogniser": _recogniser,
     }
     return pages[kind](cls)
 
@@ -29,6 +30,28 @@ def _judge(cls: Any) -> Facts:
     yield "reads", ", ".join(cls.reads)
     yield "version", str(cls.version)
     yield "verdict", "exact" if cls.exact else "an opinion: what tuned a search may not be all that reports it"
+
+
+def _recogniser(cls: Any) -> Facts:
+    if any(o.required for o in options_of(cls)):
+        yield "gradients", "yes" if cls.differentiable else "no: a target, not a surrogate"
+        yield "declared", "in NAME.recogniser.yaml of the weights folder"
+        return
+    yield from of_recogniser(cls())
+
+
+def of_recogniser(made: Any) -> Facts:
+    """What a recogniser says of itself; its weights need not be here."""
+    yield "gradients", "yes" if made.differentiable else "no: a target, not a surrogate"
+    family = made.lineage
+    yield "family", f"weights {family.weights}, training set {family.training}, architecture {family.architecture}"
+    yield "released", made.released or "unknown"
+    yield "licence", made.licence
+    yield "identity", made.identity()
+    yield "sees", shorten(flat(made.facts()), 300, placeholder=" …")
+    card: Mapping[str, Any] = made.card() if hasattr(made, "card") and not made.missing() else {}
+    if (measured := card.get("measured")) is not None:
+        yield "measured", shorten(flat(measured), 300, placeholder=" … (card.json has the rest)")
 
 
 def _method(cls: Any) -> Facts:

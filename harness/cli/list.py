@@ -21,6 +21,7 @@ class Kind(StrEnum):
     BASELINES = "baselines"
     METRICS = "metrics"
     JUDGES = "judges"
+    RECOGNISERS = "recognisers"
     MODELS = "models"
     DATA = "data"
 

@@ -14,11 +14,12 @@ _WHERE = {
     "method": "harness.methods:METHODS",
     "metric": "harness.metrics:METRICS",
     "judge": "harness.models.judges:JUDGES",
+    "recogniser": "harness.models.faces:RECOGNISERS",
 }
 
 
 def registry(kind: str) -> Registry[Any]:
-    """The registry of task, model, data, method, metric or judge."""
+    """The registry of task, model, data, method, metric, judge or recogniser."""
     module, _, attribute = _WHERE[kind].partition(":")
     found: Registry[Any] = getattr(importlib.import_module(module), attribute)
     return found

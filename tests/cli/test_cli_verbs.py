@@ -101,7 +101,9 @@ def test_planning_says_which_weights_are_missing_and_what_to_do(call: Call) -> N
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("kind", ["suites", "tasks", "methods", "baselines", "metrics", "models", "data"])
+@pytest.mark.parametrize(
+    "kind", ["suites", "tasks", "methods", "baselines", "metrics", "recognisers", "models", "data"]
+)
 def test_every_kind_is_listed_with_a_line_about_each(kind: str, call: Call) -> None:
     result = call("list", kind, "--json")
     assert result.exit_code == 0

@@ -62,7 +62,7 @@ class _Facenet(Embedder):
 
 @dataclass(frozen=True, kw_only=True)
 class FacenetVggface2(_Facenet):
-    """Trained on VGGFace2."""
+    """FaceNet's InceptionResnetV1 trained on VGGFace2, weights of facenet-pytorch."""
 
     name: str = "facenet-vggface2"
     lineage: Lineage = field(default=Lineage("facenet-20180402-vggface2", "vggface2", "inception-resnet"))
@@ -73,7 +73,7 @@ class FacenetVggface2(_Facenet):
 
 @dataclass(frozen=True, kw_only=True)
 class FacenetCasia(_Facenet):
-    """Trained on CASIA-WebFace."""
+    """FaceNet's InceptionResnetV1 trained on CASIA-WebFace, weights of facenet-pytorch."""
 
     name: str = "facenet-casia"
     released: str = "2018-04-08"
