@@ -4,7 +4,8 @@ avatars-vq      the shipped VQModel: 16x16 codes; the latents are those before t
                 gradients passing straight through
 avatars-vae     the autoencoder of avatars-sd, posterior means
 avatars-gan     the shipped GAN; a picture's latent is found by a fixed number of gradient steps from zero
-FOLDER or ID    a diffusers VQModel or AutoencoderKL in a folder, or in the local cache of a hub
+FOLDER or ID    a diffusers VQModel or AutoencoderKL in a folder, or in the local cache of a hub: owner/name, or
+                owner/name/subfolder of a pipeline
 
 Both ways a picture does not feel its neighbours: nothing here normalises over a batch.
 """
@@ -80,7 +81,10 @@ def find(name: str) -> LatentGeneratorEntry:
         return LatentGeneratorEntry(name, folder)
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(name, "config.json") if name.count("/") == 1 else None
+    owner, _, rest = name.partition("/")
+    repository, _, inside = rest.partition("/")
+    file = f"{inside}/config.json" if inside else "config.json"
+    found = try_to_load_from_cache(f"{owner}/{repository}", file) if repository else None
     return LatentGeneratorEntry(name, Path(found).parent if isinstance(found, str) else None)
 
 

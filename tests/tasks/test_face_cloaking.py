@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness.data.files import MissingData
 from harness.data.face_set import People, avatars_people
 from harness.methods.cloaking.photos import Photos, Tools
 from harness.methods.method import Transform
@@ -111,5 +112,5 @@ def test_words_reach_no_further_than_the_set() -> None:
     chosen = FaceRecognisers("avatars-cnn+avatars-vit")
     assert chosen.members == ("avatars-cnn", "avatars-vit")
     assert len(FaceRecognisers().members) == 6
-    with pytest.raises(ValueError, match="unknown people"):
+    with pytest.raises(MissingData, match="no folder of photographs"):
         FaceCloaking(people="celebrities").faces()

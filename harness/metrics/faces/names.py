@@ -13,12 +13,13 @@ from harness.metrics.embeddings import weights_folder
 WEAK = "avatars-weak"  # declared weak: a comparison that must not be mistaken for protection
 STRONG = ("avatars-resnet-a", "avatars-resnet-b", "avatars-mobilenet", "avatars-vit", "avatars-cnn")
 SHIPPED = (*STRONG, WEAK)
+PUBLISHED = ("dlib-resnet", "buffalo-l", "facenet-vggface2", "facenet-casia", "clip-vit-b-32")  # weights not shipped
 SUFFIX = ".recogniser.yaml"
 
 
 def faces() -> tuple[str, ...]:
-    """Every recogniser, shipped ones first, then the user's own and those of plug-ins."""
+    """Every recogniser, shipped ones first, then published ones, the user's own and those of plug-ins."""
     own = (p.name.removesuffix(SUFFIX) for p in sorted(weights_folder().glob(f"*{SUFFIX}")))
     plugged = (point.name for point in entry_points(group="harness.recognisers"))
     found = (n for n in (*own, *plugged) if re.fullmatch(r"[A-Za-z0-9_-]+", n))
-    return tuple(dict.fromkeys((*SHIPPED, *found)))
+    return tuple(dict.fromkeys((*SHIPPED, *PUBLISHED, *found)))
