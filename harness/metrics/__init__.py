@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.metrics.embeddings import CLIP_MODELS, extractors, spaces
-from harness.metrics.faces.names import SHIPPED, faces
+from harness.metrics.faces.names import PUBLISHED, SHIPPED, faces
 from harness.metrics.judge_names import RECOGNISERS, RUNNERS, SCORERS, with_own
 from harness.metrics.metric import Metric
 from harness.registry import Registry
@@ -36,7 +36,7 @@ METRICS: Registry[type[Metric]] = Registry(
         "scorer": lambda: SCORERS,
         "runner": lambda: RUNNERS,
         "recogniser": lambda: RECOGNISERS,
-        "face": lambda: SHIPPED,
+        "face": lambda: (*SHIPPED, *PUBLISHED),
     },
     entries={
         "fid": "harness.metrics.fid:Fid",

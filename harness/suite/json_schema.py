@@ -7,6 +7,7 @@ built-in names and is what the shipped suites refer to. Plug-ins join when `plug
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -95,9 +96,19 @@ def _components(kind: str, definitions: Json, plugins: bool) -> list[Json]:
         resolved = found.resolve(names[0])
         extra = {"primary": {"type": "boolean", "description": "in the family of Holm's correction"}}
         body = _mapping(resolved.thing, names, set(resolved.bound), extra if kind == "metric" else {}, required=True)
-        definitions[f"{kind}.{pattern}"] = {"anyOf": [{"enum": names}, body]}
+        named: Json = {"enum": names}
+        if kind == "metric" and "{" in pattern:
+            named = {"anyOf": [named, {"type": "string", "pattern": _alternatives(pattern)}]}
+            body["properties"]["name"] = named
+        definitions[f"{kind}.{pattern}"] = {"anyOf": [named, body]}
         references.append({"$ref": f"#/$defs/{kind}.{_escaped(pattern)}"})
     return references
+
+
+def _alternatives(pattern: str) -> str:
+    """Regular expression of a name with alternatives in braces in place of its placeholder."""
+    before, _, rest = pattern.partition("{")
+    return f"^{re.escape(before)}\\{{[^{{}}]+\\}}{re.escape(rest.partition('}')[2])}$"
 
 
 def _rows(definitions: Json, methods: list[Json]) -> list[Json]:

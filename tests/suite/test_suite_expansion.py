@@ -241,6 +241,8 @@ def test_loading_and_checking_shipped_suites_imports_nothing_heavy() -> None:
 
 # What only the user has, and how a suite says so.
 THEIRS = {
+    "cloaking-photos": "no folder of photographs at photos",
+    "paper/cloaking-lfw": "no folder of photographs at lfw",
     "paper/retrofit-code": "no problems at problems.jsonl",
     "paper/retrofit-speech": "no folder LibriSpeech/dev-clean",
 }
