@@ -147,6 +147,9 @@ class Run:
             texts=tuple(self.record["texts"]),
             specimens=(lambda address: specimens_of(self.store, asked, address)) if asked else None,
             search=search,
+            kinship=self.record.get("kinship", {}),
+            recognisers=self.record.get("recognisers", {}),
+            faces=self.record.get("faces", {}),
         )
 
 

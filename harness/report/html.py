@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from harness.report.activity import traces
+from harness.report.cloaks import cloaks, is_cloaking
 from harness.report.contenders import RULE
 from harness.report.curves import Curve, curves, legend, tradeoffs
 from harness.report.differences import group_tables, pair_panels
@@ -25,7 +26,9 @@ from harness.report.flips import flip_note, flip_tables
 from harness.report.forest import forests
 from harness.report.grids import cluster_names, gallery
 from harness.report.hypervolume import Volume, by_pair, volumes
+from harness.report.matrix import matrices
 from harness.report.narration import compared, kicker, own_warnings
+from harness.report.protection import prices
 from harness.report.rounding import Digits, adjusted, count_text, digits, seconds_text
 from harness.report.run_view import RunView
 from harness.report.score_cells import one, score_tables, seed_lines
@@ -36,18 +39,18 @@ from harness.report.verdicts import Kind, verdicts
 
 GLYPHS: dict[str, str] = {Tone.BETTER: "✓", Tone.WORSE: "✕", Tone.CHANGED: "≠", Tone.UNCLEAR: "~"}
 GLYPHS |= {Kind.MIXED: "⇅", Kind.MISSING: "–"}
-STYLES = ("page.css", "tables.css", "figures.css", "specimens.css")
+STYLES = ("page.css", "tables.css", "figures.css", "specimens.css", "faces.css")
 
 
 def page(view: RunView) -> str:
     """The whole document."""
     summary = summarise(view)
-    images = gallery(view, summary)
+    images = None if is_cloaking(view) else gallery(view, summary)  # people are shown by cloaks(), or not at all
     named = view.texts or (prompts_of(view, images.seed) if images else ())
     prompts = cluster_names(named, summary.cluster)
     shown = exhibit(view, summary)
     panels = pair_panels(view, summary, images)
-    drawn = tradeoffs(summary)
+    drawn, bought = tradeoffs(summary), prices(summary)
     cells = cell_lines(view)
     tables = score_tables(summary)
     return (
@@ -71,6 +74,11 @@ def page(view: RunView) -> str:
             seeds=seed_lines(view, summary),
             forests=forests(summary),
             gallery=images,
+            cloaks=cloaks(view, summary),
+            matrices=matrices(view, summary),
+            prices=bought,
+            protects=list({p.protects.name: p.protects for p in bought}.values()),
+            changes=list({p.change.name: p.change for p in bought}.values()),
             exhibit=shown,
             account=search_account(view, summary),
             flips=[(t, flip_note(t, summary)) for t in flip_tables(view, summary)],

@@ -8,6 +8,7 @@ from harness.report.contenders import RULE
 from harness.report.entries import Clarity, Tone
 from harness.report.flips import FlipTable, flip_note, flip_rows, flip_tables
 from harness.report.forest import equals
+from harness.report.matrix import Matrix, matrices, matrix_rows
 from harness.report.narration import compared, own_warnings
 from harness.report.rounding import MINUS, count_text, digits
 from harness.report.run_view import RunView
@@ -28,6 +29,7 @@ def markdown(view: RunView) -> str:
         parts.append("\n".join(f"- {safe(v.sentence)}" for v in said))
     parts.append("## Summary\n\n" + score_table(summary))
     parts.append(RULE)
+    parts += [matrix_table(m) for m in matrices(view, summary)]
     if summary.baseline and any(e.delta is not None for e in summary.entries.values()):
         parts.append(f"## Paired differences from {safe(summary.baseline)}\n\n" + delta_table(summary))
     if tables := flip_tables(view, summary):
@@ -52,6 +54,20 @@ def delta_table(summary: Summary) -> str:
         if r.label != summary.baseline
     ]
     return table(head, body)
+
+
+def matrix_table(found: Matrix) -> str:
+    """Rows by recognisers; then what the classes are."""
+    head, body = matrix_rows(found)
+    arrow = f" {found.column.direction.arrow}".rstrip()
+    parts = [
+        f"## {safe(found.family)}{arrow} by recogniser",
+        table([safe(c) for c in head], [[safe(c) for c in r] for r in body]),
+    ]
+    known = [t.recogniser for t in found.targets if t.recogniser.facts]
+    said = [f"- {k}: {k.words}" for k in found.kins]
+    said += [f"- {safe(r.name)}: {safe(', '.join(r.facts))}" for r in known]
+    return "\n\n".join([*parts, *(["\n".join(said)] if said else [])])
 
 
 def flip_table(tables: Sequence[FlipTable], summary: Summary) -> str:

@@ -6,7 +6,7 @@ The report room reads this and nothing else: no store, no model, no metric.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -72,6 +72,9 @@ class RunView:
     texts        names of the clusters of items (prompts, problems, sentences) by index; () where nobody says
     specimens    cell address → its texts or sound; None where the task makes images. Raises as `images` does
     search       cell address → what its search was told: "losses" (E, n) and "chosen", or "best" (n, E); {} without one
+    kinship      label of a row → recogniser → "white" (optimised on), "grey" (of the family of one) or "black"
+    recognisers  recogniser → weights, training, architecture, released
+    faces        consent, world: what is known of the people in the pictures; without either no picture is shown
 
     Raises BadFrame for missing columns or repeated rows, MixedProtocols for two metric ids in one column.
     """
@@ -89,6 +92,9 @@ class RunView:
     texts: tuple[str, ...] = ()
     specimens: Callable[[str], Specimens] | None = None
     search: Callable[[str], Mapping[str, NDArray[Any]]] = lambda _: {}
+    kinship: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    recognisers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    faces: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         frames = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from harness.report.curves import Key, color_index, frame
 from harness.report.entries import Entry
+from harness.report.labels import Box, Labels, segment
 from harness.report.rounding import count_text, digits
 from harness.report.run_view import RunView
 from harness.report.score_cells import Shown, one, shown
@@ -55,6 +57,15 @@ class SearchFigure:
     note: str
     drawing: Markup
     keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True)
+class Level:
+    """A horizontal line with a name; class_: how it is drawn."""
+
+    value: float
+    name: str
+    class_: str
 
 
 @dataclass(frozen=True)
@@ -134,11 +145,14 @@ def offline_figure(view: RunView, summary: Summary, column: Column | None, found
     """Best tune loss so far of every row; a ring is the loss of the same point on the report items."""
     searched = [t for t in found if t.evaluations > 1]
     reports = {t.row.label: e.value for t in found if (e := beside(summary, column, t.row, "report")) is not None}
-    parts, keys = draw(summary, searched, [v for v in reports.values() if v is not None], "best tune loss so far")
-    x_axis, y_axis = axes(searched, [v for v in reports.values() if v is not None])
+    known = [v for v in reports.values() if v is not None]
+    x_axis, y_axis = axes(searched, known)
     colors = color_index(summary)
+    levels = [Level(untouched(searched), "untouched, tune items", "base")]
     if (base := reports.get(summary.baseline)) is not None and all(t.row.label != summary.baseline for t in searched):
-        parts += level(y_axis, base, f"{summary.baseline}, report items", "base report-base")
+        levels.append(Level(base, f"{summary.baseline}, report items", "base report-base"))
+    rings = [(x_axis(t.evaluations), y_axis(v)) for t in searched if (v := reports.get(t.row.label)) is not None]
+    parts, keys = draw(summary, searched, known, "best tune loss so far", levels, rings)
     for budgets in budget_sweeps(view, [t for t in searched if reports.get(t.row.label) is not None]):
         spine = [(x_axis(t.evaluations), y_axis(reports[t.row.label] or 0.0)) for t in budgets]
         parts.append(tag("path", d=path(spine), class_="report-line", stroke=colors[budgets[0].row.label]))
@@ -158,7 +172,8 @@ def offline_figure(view: RunView, summary: Summary, column: Column | None, found
 
 
 def online_figure(summary: Summary, found: Sequence[Traced]) -> SearchFigure:
-    parts, keys = draw(summary, found, [], "mean best score so far")
+    levels = [Level(untouched(found), "untouched", "base")]
+    parts, keys = draw(summary, found, [], "mean best score so far", levels)
     note = "Every item is searched by itself: the mean over items of the best score so far, by the judge of the search."
     drawing = tag("svg", join(parts), viewBox="0 0 560 320", role="img", aria_label="Best score against evaluations")
     return SearchFigure("Best score against evaluations, item by item", note, drawing, keys)
@@ -172,10 +187,20 @@ def axes(found: Sequence[Traced], more: Sequence[float]) -> tuple[Any, Any]:
     )
 
 
+def untouched(found: Sequence[Traced]) -> float:
+    """What the searches started from: the mean of their first answers."""
+    return float(np.mean([b[0] for t in found for b in t.best]))
+
+
 def draw(
-    summary: Summary, found: Sequence[Traced], more: Sequence[float], axis_name: str
+    summary: Summary,
+    found: Sequence[Traced],
+    more: Sequence[float],
+    axis_name: str,
+    levels: Sequence[Level],
+    rings: Sequence[tuple[float, float]] = (),
 ) -> tuple[list[Markup], tuple[Key, ...]]:
-    """Frame, the identity's level and the steps of every row, with the keys of their colors."""
+    """Frame, named levels and the steps of every row, with the keys of their colors. Names keep clear of the rings."""
     x_axis, y_axis = axes(found, more)
     colors = color_index(summary)
     middle = (TOP + BOTTOM) / 2
@@ -184,12 +209,15 @@ def draw(
         label((LEFT + RIGHT) / 2, 308, "evaluations", class_="axis", text_anchor="middle"),
         label(14, middle, axis_name, class_="axis", text_anchor="middle", transform=f"rotate(-90 14 {middle})"),
     ]
-    parts += level(
-        y_axis,
-        float(np.mean([b[0] for t in found for b in t.best])),
-        "untouched, tune items" if more else "untouched",
-        "base",
-    )
+    names = Labels(Box(LEFT, TOP - 8, RIGHT, BOTTOM))
+    for x, y in [*rings, *((x_axis(len(t.mean)), y_axis(float(t.mean[-1]))) for t in found)]:
+        names.keep_clear(x, y, 6.0)
+    for t in found:
+        corners = [steps(b, x_axis, y_axis) for b in (t.mean, *t.best)]
+        names.lines += [box for c in corners for a, z in pairwise(c) for box in segment(a, z)]
+    ys = [y_axis(level.value) for level in levels]
+    names.lines += [box for y in ys for box in segment((LEFT, y), (RIGHT, y))]
+    parts += [tag("line", x1=LEFT, x2=RIGHT, y1=y, y2=y, class_=x.class_) for x, y in zip(levels, ys, strict=True)]
     for t in found:
         color = colors[t.row.label]
         if len(t.best) > 1:
@@ -207,14 +235,8 @@ def draw(
         parts.append(
             tag("circle", tag("title", text), cx=x_axis(len(t.mean)), cy=y_axis(last), r=3.2, style=f"fill:{color}")
         )
+    parts += [names.along(x.name, y, RIGHT - 44, class_="base-name") for x, y in zip(levels, ys, strict=True)]
     return parts, tuple(Key(t.row.label, colors[t.row.label], t.row.role) for t in found)
-
-
-def level(y_axis: Any, value: float, name: str, class_: str) -> list[Markup]:
-    """A horizontal line with its name above, left of where the longest search ends."""
-    y = y_axis(value)
-    line = tag("line", x1=LEFT, x2=RIGHT, y1=y, y2=y, class_=class_)
-    return [line, label(RIGHT - 44, y - 5 if y - 5 > TOP + 8 else y + 12, name, class_="base-name", text_anchor="end")]
 
 
 def steps(best: Floats, x_axis: Any, y_axis: Any) -> list[tuple[float, float]]:

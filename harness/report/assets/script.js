@@ -73,6 +73,17 @@
     draw("x", "y")();
   }
 
+  // protection against picture change: one drawing of each pair of metrics
+  const paid = { x: document.querySelector("select[data-price=x]"), y: document.querySelector("select[data-price=y]") };
+  if (paid.x) {
+    const draw = () => all(".price").forEach((f) => {
+      f.hidden = f.dataset.x !== paid.x.value || f.dataset.y !== paid.y.value;
+    });
+    paid.x.addEventListener("change", draw);
+    paid.y.addEventListener("change", draw);
+    draw();
+  }
+
   // pairs by metric and method
   const picks = all("select[data-pick]");
   const pick = () => {
@@ -87,22 +98,21 @@
   picks.forEach((p) => p.addEventListener("change", pick));
   if (picks.length) pick();
 
-  // an image, enlarged beside what the other methods made of the same noise
+  // an image, enlarged beside what the other methods made of the same noise or of the same person
   const zoom = document.getElementById("zoom");
   const show = (panel, column) => {
-    zoom.querySelector("h3").textContent = panel.querySelector("figcaption").textContent + " · noise " + column;
-    const tiles = all("tbody tr", panel).flatMap((row) => {
-      const tile = row.querySelector(`[data-column="${column}"]`);
-      if (!tile) return [];
+    const title = panel.querySelector("figcaption");
+    zoom.querySelector("h3").textContent = title ? title.textContent + " · noise " + column : column;
+    const tiles = all("tbody tr", panel).flatMap((row) => all(`[data-column="${CSS.escape(column)}"]`, row).map((tile) => {
       const figure = document.createElement("figure");
       const image = document.createElement("span");
       image.className = tile.className;
       image.style.cssText = tile.style.cssText;
       const name = document.createElement("figcaption");
-      name.textContent = row.dataset.row;
+      name.textContent = row.dataset.row + (tile.dataset.what ? ", " + tile.dataset.what : "");
       figure.append(image, name);
-      return [figure];
-    });
+      return figure;
+    }));
     zoom.querySelector(".zoom-tiles").replaceChildren(...tiles);
     zoom.dataset.column = column;
     if (!zoom.open) zoom.showModal();
