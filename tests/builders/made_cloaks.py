@@ -149,7 +149,8 @@ def scores_of(row: Made) -> list[dict[str, Any]]:
             line = dict.fromkeys(SCORES) | {
                 "run": "r", "suite": "cloaking", "suite_version": 1, "task": "face_cloaking", "model": "faces",
                 "method": row.label, "role": row.role, "params": json.dumps(row.params), "split": "report",
-                "seed": seed, "metric": metric, "metric_id": f"{metric}[far=0.01,v=1]", "direction": direction, "unit": unit, "n": 60,
+                "seed": seed, "metric": metric, "metric_id": f"{metric}[far=0.01,v=1]", "direction": direction,
+                "unit": unit, "n": 60,
                 "status": "ok" if ok else "failed" if failed else "undefined",
                 "reason": "" if ok else "1/2 cells; no average over a gap" if failed else reason,
             }  # fmt: skip
