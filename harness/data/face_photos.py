@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from harness.data.face_frames import Pixels, centred, cut
 from harness.data.face_geometry import Detector, Face, Points, largest, similarity, template
+from harness.data.face_memo import FaceMemo
 from harness.data.files import MissingData
 from harness.data.reader import MOST_PIXELS, BadImages, Reader
 
@@ -117,7 +118,7 @@ def read_folder(
 
     detect     finds faces; None: pictures are aligned already
     side       px of a frame;  margin  around ArcFace's crop, in sizes of the crop
-    detector   the detector's name or identity, for the manifest
+    detector   all that decides what `detect` finds, for the manifest; where it is said, findings are remembered by it
     near_bits  bits of the perceptual hash that near copies may differ in; None: only equal files are copies
     """
     if not folder.is_dir():
@@ -128,10 +129,12 @@ def read_folder(
         raise MissingData(f"no photographs in {folder}: person/photo.jpg is expected")
     rules = {"side": side, "margin": margin, "detector": detector or ("given" if detect else "none"), "near": near_bits}
     seen, frames = [], []
+    memo = FaceMemo(json.dumps([detector, SEARCH_PX, SMALLEST_PX]) if detect and detector else "")
     for path in files:
-        row, frame = _read(path, folder, detect, side, margin)
+        row, frame = _read(path, folder, detect, memo, side, margin)
         seen.append(row)
         frames.append(frame)
+    memo.save()
     rows = _grouped(seen, near_bits)
     kept = [f for r, f in zip(rows, frames, strict=True) if r.status == "ok" and f is not None]
     shape = (len(kept), side, side, 3)
@@ -152,7 +155,9 @@ def upright(data: bytes, name: str) -> tuple[Pixels, tuple[str, ...]]:
     return np.ascontiguousarray(pixels), tuple(notes)
 
 
-def _read(path: Path, folder: Path, detect: Detector | None, side: int, margin: float) -> tuple[Photograph, Any]:
+def _read(
+    path: Path, folder: Path, detect: Detector | None, memo: FaceMemo, side: int, margin: float
+) -> tuple[Photograph, Any]:
     inside = path.relative_to(folder)
     image_id, person = inside.as_posix(), inside.parts[0] if len(inside.parts) > 1 else ""
     data = path.read_bytes()
@@ -177,7 +182,7 @@ def _read(path: Path, folder: Path, detect: Detector | None, side: int, margin: 
         if height != width:
             notes = (*notes, "the middle square is the frame")
         return row("ok", "", notes=notes, matrix=_plain(matrix), **size), cut(photo, matrix, side)
-    faces, more = _found(photo, detect)
+    faces, more = _found(photo, digest, detect, memo)
     if (face := largest(faces)) is None:
         return row("no_face", "the detector found no face", notes=(*notes, *more), **size), None
     if len(faces) > 1:
@@ -187,16 +192,16 @@ def _read(path: Path, folder: Path, detect: Detector | None, side: int, margin: 
     return made, cut(photo, matrix, side)
 
 
-def _found(photo: Pixels, detect: Detector) -> tuple[list[Face], tuple[str, ...]]:
+def _found(photo: Pixels, sha256: str, detect: Detector, memo: FaceMemo) -> tuple[list[Face], tuple[str, ...]]:
     """Faces in pixels of the photo, sought in a smaller copy of large ones."""
     from PIL import Image
 
     factor = -(-max(photo.shape[:2]) // SEARCH_PX)
-    if factor == 1:
-        return list(detect(photo)), ()
-    small = np.asarray(Image.fromarray(photo).reduce(factor), dtype=np.uint8)
-    note = f"searched at 1/{factor} of its size"
-    back = [
+    notes = () if factor == 1 else (f"searched at 1/{factor} of its size",)
+    if (known := memo.get(sha256)) is not None:
+        return known, notes
+    small = photo if factor == 1 else np.asarray(Image.fromarray(photo).reduce(factor), dtype=np.uint8)
+    found = [
         Face(
             (f.box[0] * factor, f.box[1] * factor, f.box[2] * factor, f.box[3] * factor),
             (f.points + 0.5) * factor - 0.5,
@@ -204,7 +209,8 @@ def _found(photo: Pixels, detect: Detector) -> tuple[list[Face], tuple[str, ...]
         )
         for f in detect(small)
     ]
-    return back, (note,)
+    memo.put(sha256, found)
+    return found, notes
 
 
 def _conversions(image: Any) -> Iterator[str]:

@@ -212,3 +212,53 @@ def test_near_copies_hash_alike_and_others_do_not() -> None:
     assert (bits ^ perceptual_hash(darker)).bit_count() <= 4
     assert (bits ^ perceptual_hash(smaller)).bit_count() <= 4
     assert (bits ^ perceptual_hash(picture(2))).bit_count() > 8
+
+
+def test_a_named_detector_searches_a_file_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    searched = []
+
+    def watched(image: np.ndarray) -> list[Face]:
+        searched.append(image.shape)
+        return red_discs(image)
+
+    first = read_folder(folder, watched, detector="red discs 1")
+    once = len(searched)
+    again = read_folder(folder, watched, detector="red discs 1", side=96)
+    assert len(searched) == once > 5
+    assert [(r.status, r.reason, r.notes, r.faces) for r in again.rows] == [
+        (r.status, r.reason, r.notes, r.faces) for r in first.rows
+    ]
+    np.testing.assert_array_equal(read_folder(folder, watched, detector="red discs 1").frames, first.frames)
+    save(folder / "Ann_Lee" / "Ann_Lee_0001.jpg", picture(31))  # the file changed: it is searched again
+    read_folder(folder, watched, detector="red discs 1")
+    assert len(searched) == once + 1
+    read_folder(folder, watched, detector="red discs 2")
+    assert len(searched) == 2 * once + 1
+    (memo, _) = sorted((tmp_path / "cache" / "posthoc-harness" / "faces").iterdir())
+    memo.write_text("{")
+    assert len(read_folder(folder, watched, detector="red discs 1").rows) == len(again.rows)  # a broken memo is no harm
+
+
+def test_a_real_detector_on_a_real_photograph(tmp_path: Path) -> None:
+    """insightface's own sample picture, read where the package lies and never copied."""
+    from importlib.util import find_spec
+
+    from harness.data.face_frames import paste_back
+    from harness.models.faces.detection import detector
+
+    spec = find_spec("insightface")
+    assert spec is not None
+    assert spec.origin is not None
+    (tmp_path / "six").mkdir()
+    (tmp_path / "six" / "t1.jpg").symlink_to(Path(spec.origin).parent / "data/images/t1.jpg")
+    photos = read_folder(tmp_path, detector("dlib"))
+    (row,) = photos.rows
+    assert row.status == "ok"
+    assert row.notes == ("6 faces: the largest",)
+    assert len(detector("dlib")(photos.frames[0])) == 1  # the frame holds one face, and it is found again
+    photo = photos.photo(row)
+    shaded = (photos.frames[0] * 0.8).astype(np.uint8)
+    made = paste_back(photo, photos.frames[0], shaded, row.transform)
+    share = (made != photo).any(axis=2).mean()
+    assert 0.005 < share < 0.1  # one face of six, nothing else
