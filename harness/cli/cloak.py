@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from harness.suite import Plan
     from harness.suite.checking import LoadedSuite
     from harness.suite.rows import Point
+    from harness.tasks.face_cloaking import FaceCloaking
 
 CONTROLS = ("identity", "blur", "pixelate")
+NOBODY = ("task.people=avatars", "task.identities=2", "task.calibration=0", "task.targets=0", "task.decoys=0")
 
 
 def cloak(
@@ -46,15 +48,13 @@ def cloak(
     from harness.suite import load_suite
 
     given = [f"task.people={images}", *([f"task.consent={consent}"] if consent else []), *(set_ or ())]
-    loaded = load_suite(suite, given)
-    if loaded.task.name != "face_cloaking":
-        raise BadInput(f"suite {suite!r} has the task {loaded.task.name!r}", "cloak needs one of task face_cloaking")
-    point = _row(loaded, method)
-    photos = loaded.task.photographs()
-    if not photos.usable:
-        raise BadInput(f"no photo of {images} can be protected", *_reasons(photos))
-    planned, refusal = _evaluation(loaded, point.label)
-    written = _protect(loaded, point.method, photos, out_, device, as_json)
+    task = _task(suite, given)
+    loaded = load_suite(suite, [*(set_ or ()), *NOBODY])  # its rows and its model, whoever is on the photographs
+    point, photos = _row(loaded, method), task.photographs()
+    if photos is None or not photos.usable:
+        raise BadInput(f"no photo of {images} can be protected", *(_reasons(photos) if photos else []))
+    planned, refusal = _evaluation(suite, given, task, point.label)
+    written = _protect(loaded, task, point.method, photos, out_, device, as_json)
     counts = photos.counts()
     record: dict[str, Any] = {
         "pictures": [str(p) for p in written],
@@ -74,6 +74,20 @@ def cloak(
     put("Measured on open recognisers only; no protection against any other is promised.")
 
 
+def _task(suite: str, given: list[str]) -> FaceCloaking:
+    """The suite's task with the folder as its people, whether or not that folder allows an evaluation."""
+    from harness.options import build
+    from harness.suite.loading import read_tree
+    from harness.tasks.face_cloaking import FaceCloaking
+
+    stated = read_tree(suite, given).find(("task",)).plain
+    name = stated["name"] if isinstance(stated, dict) else stated
+    if name != FaceCloaking.name:
+        raise BadInput(f"suite {suite!r} has the task {name!r}", "cloak needs one of task face_cloaking")
+    made: FaceCloaking = build(FaceCloaking, {k: v for k, v in stated.items() if k != "name"})
+    return made
+
+
 def _row(loaded: LoadedSuite, label: str) -> Point:
     """The row's point of that label, by default the first method. Raises BadInput."""
     points = [(row.role, p) for row in loaded.rows for p in row.points]
@@ -85,19 +99,24 @@ def _row(loaded: LoadedSuite, label: str) -> Point:
     return found
 
 
-def _evaluation(loaded: LoadedSuite, label: str) -> tuple[Plan | None, str]:
+def _evaluation(suite: str, given: list[str], task: FaceCloaking, label: str) -> tuple[Plan | None, str]:
     """The plan that measures the row beside the suite's controls, or why nothing can be measured."""
     from harness.data.face_split import TooFewPeople
+    from harness.suite import load_suite
     from harness.suite import plan as expand
 
-    beside = [p.label for row in loaded.rows for p in row.points if p.method.name in CONTROLS]
     try:
-        return expand(loaded, [*dict.fromkeys([*beside, label])]), ""
+        task.faces()
     except TooFewPeople as error:
         return None, str(error)
+    loaded = load_suite(suite, given)
+    beside = [p.label for row in loaded.rows for p in row.points if p.method.name in CONTROLS]
+    return expand(loaded, [*dict.fromkeys([*beside, label])]), ""
 
 
-def _protect(loaded: LoadedSuite, method: Any, photos: FacePhotos, out: Path, device: str, quiet: bool) -> list[Path]:
+def _protect(
+    loaded: LoadedSuite, cloaking: FaceCloaking, method: Any, photos: FacePhotos, out: Path, device: str, quiet: bool
+) -> list[Path]:
     from rich.progress import Progress
 
     from harness.engine.devices import slots
@@ -108,7 +127,7 @@ def _protect(loaded: LoadedSuite, method: Any, photos: FacePhotos, out: Path, de
     with Progress(console=err(), transient=True, disable=quiet) as bar:
         task = bar.add_task("protecting photographs", total=len(photos.usable))
         return protect(
-            loaded.task, method, session, photos, out,
+            cloaking, method, session, photos, out,
             seed=loaded.suite.seeds[0], device=where, progress=lambda done, _: bar.update(task, completed=done),
         )  # fmt: skip
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.data.files import MissingData
 from harness.data.face_set import People, avatars_people
+from harness.data.files import MissingData
 from harness.methods.cloaking.photos import Photos, Tools
 from harness.methods.method import Transform
 from harness.models.recogniser_set import FaceRecognisers
