@@ -48,7 +48,7 @@ def smallest_side(scales: int) -> int:
     return max(WINDOW << (scales - 1), WINDOW * (scales - 1) ** 2)
 
 
-def _paired(evidence: Evidence, side: int = 1) -> tuple[Array, Array]:
+def paired_images(evidence: Evidence, side: int = 1) -> tuple[Array, Array]:
     """Generated images and their sources. Raises CannotMeasure: of another shape, or smaller than `side`."""
     own, source = images(evidence), images(evidence, "source")
     if own.shape != source.shape:
@@ -72,7 +72,7 @@ def _large_enough(pixels: Array, side: int) -> None:
         )
 
 
-def _mean_of(evidence: Evidence, value: Floats, kept: Array | None = None, **more: Measurement) -> Measurement:
+def mean_of_items(evidence: Evidence, value: Floats, kept: Array | None = None, **more: Measurement) -> Measurement:
     """Mean of items with median and 5th percentile beside it: what a cloak does to its worst images."""
     chosen = np.ones(len(value), dtype=bool) if kept is None else kept
     key, cluster, rest = evidence.items.keys[chosen], evidence.items.clusters[chosen], value[chosen]
@@ -102,7 +102,7 @@ class Ssim(Metric):
         return NEEDS
 
     def measure(self, evidence: Evidence) -> Measurement:
-        return _mean_of(evidence, ssim(*_paired(evidence, WINDOW), self.border))
+        return mean_of_items(evidence, ssim(*paired_images(evidence, WINDOW), self.border))
 
 
 @metric(
@@ -120,14 +120,14 @@ class Psnr(Metric):
         return NEEDS
 
     def measure(self, evidence: Evidence) -> Measurement:
-        value = psnr(*_paired(evidence))
+        value = psnr(*paired_images(evidence))
         finite = np.isfinite(value)
         if not finite.any():
             raise CannotMeasure(
                 ScoreStatus.UNDEFINED, f"all {len(value)} images are identical to their sources: PSNR is infinite"
             )
         identical = Measurement(float((~finite).sum()), len(value), None)
-        return _mean_of(evidence, value, finite, identical=identical)
+        return mean_of_items(evidence, value, finite, identical=identical)
 
 
 @metric(
@@ -149,8 +149,8 @@ class MsSsim(Metric):
         return NEEDS
 
     def measure(self, evidence: Evidence) -> Measurement:
-        own, source = _paired(evidence, smallest_side(self.scales))
-        return _mean_of(evidence, ms_ssim(own, source, self.scales, self.border))
+        own, source = paired_images(evidence, smallest_side(self.scales))
+        return mean_of_items(evidence, ms_ssim(own, source, self.scales, self.border))
 
 
 @metric(

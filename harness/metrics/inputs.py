@@ -88,10 +88,10 @@ def prompt_texts(evidence: Evidence, extractor: str) -> tuple[NDArray[Any], NDAr
     return rows, cut
 
 
-def predictions(evidence: Evidence, classifier: str, attribute: str) -> NDArray[Any]:
-    """(N, K) finite class probabilities of the generated items. Raises CannotMeasure as `images` does."""
-    heads = evidence.predictions.get(classifier)
-    what = f"predictions of {classifier!r}"
+def predictions(evidence: Evidence, classifier: str, attribute: str, role: str = "generated") -> NDArray[Any]:
+    """(N, K) finite class probabilities of the items, or of their sources. Raises CannotMeasure as `images` does."""
+    heads = (evidence.of_source if role == "source" else evidence.predictions).get(classifier)
+    what = f"predictions of {classifier!r}" + (" on sources" if role == "source" else "")
     if heads is not None and attribute not in heads:
         known = ", ".join(sorted(heads)) or "none"
         raise CannotMeasure(ScoreStatus.PROTOCOL_MISMATCH, f"{what} have no attribute {attribute!r}; it reads: {known}")
@@ -99,7 +99,7 @@ def predictions(evidence: Evidence, classifier: str, attribute: str) -> NDArray[
     if array.ndim != 2:
         raise CannotMeasure(ScoreStatus.PROTOCOL_MISMATCH, f"{what} are {array.shape}, expected (N, K)")
     _finite(array, what)
-    return _one_an_item(evidence, "generated", array, what)
+    return _one_an_item(evidence, role, array, what)
 
 
 def unit_rows(rows: Array) -> Floats:

@@ -184,7 +184,7 @@ def build_evidence(prompts: int = 12, each: int = 8, group: int = 4, *, dimensio
             (name, after): build_view(name, build_cast(items), seed)
             for name, after in (*((name, "") for name in SHIPPED_FACES), (SHIPPED_FACES[0], "jpeg75"))
         },
-        of_source=dict.fromkeys(CLASSIFIERS, predictions),
+        of_source={c: {a: frozen(np.roll(p, 1, axis=0)) for a, p in predictions.items()} for c in CLASSIFIERS},
         seed=seed,
     )
 
