@@ -20,7 +20,7 @@ BUDGET_MB = 40  # all shipped weights together
 @pytest.mark.parametrize("name", ZOO)
 def test_the_files_are_the_ones_on_the_card(name: str) -> None:
     hashes = verify(name)
-    assert any(file.endswith(".safetensors") for file in hashes)
+    assert any(file.endswith((".safetensors", ".onnx")) for file in hashes)
     on_disk = {p.relative_to(ROOT / name).as_posix() for p in (ROOT / name).rglob("*.safetensors")}
     assert on_disk <= hashes.keys()
     card = ZOO[name].card
@@ -124,3 +124,11 @@ def test_the_pipelines_load_as_stable_diffusion() -> None:
         assert image.shape == (1, size, size, 3)
         tokens = parts.tokenizer.tokenize(prompt)
         assert len(tokens) == len(prompt.split())
+
+
+@pytest.mark.parametrize("name", [n for n, e in ZOO.items() if e.kind == "recogniser"])
+def test_recognisers_verify_people_never_seen_and_the_weak_one_is_declared(name: str) -> None:
+    card = ZOO[name].card
+    tar = card["measured"]["tar_at_far_0.01"]
+    assert tar < 0.9 if name == "avatars-weak" else tar > 0.9
+    assert card["measured"]["false_acceptance_at_far_0.01"] < 0.02
