@@ -94,6 +94,10 @@ def cropped(pixels: Tensor, drawn: np.random.Generator) -> Tensor:
     return padded[n_[:, None, None, None], c_[None, :, None, None], rows[:, None, :, None], columns[:, None, None, :]]
 
 
+def _nothing() -> None:
+    pass
+
+
 class Descent:
     """An optimiser over a network's parameters, its rate falling as the recipe says; a step takes a loss.
 
@@ -122,17 +126,17 @@ class Descent:
         else:
             self.optimiser = torch.optim.Adam(self.parameters, start, weight_decay=weight_decay or 0.0)
 
-    def step(self, loss: Tensor, change: Callable[[], None] | None = None) -> None:
-        """One step down the loss; `change` may touch the gradients before it."""
+    def step(self, loss: Tensor, before: Callable[[], None] = _nothing, after: Callable[[], None] = _nothing) -> None:
+        """One step down the loss. before: may touch the gradients; after: may touch the weights."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.rate_at(self.done, self.steps, self.rate)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
-        if change is not None:
-            change()
+        before()
         self.optimiser.step()
+        after()
         self.done += 1
 
 

@@ -38,6 +38,6 @@ class FineTune(Forgetting):
         from harness.models.vision.training import fit
 
         made = original.copy()
-        steps = fit(made.network, request.retain, made.recipe, seed, "fine_tune", epochs=self.epochs, rate=self.rate)
+        steps = fit(made.network, request.retain, made.recipe, seed, "retain", epochs=self.epochs, rate=self.rate)
         request.charge("gradient", steps)
         return made
