@@ -42,6 +42,7 @@ METHODS: Registry[type[Method]] = Registry(
         "boundary_shrink": "harness.methods.unlearning.classifier.boundary_shrink:BoundaryShrink",
         "boundary_expand": "harness.methods.unlearning.classifier.boundary_expand:BoundaryExpand",
         "duck": "harness.methods.unlearning.classifier.duck:Duck",
+        "ridge_head": "harness.methods.unlearning.classifier.ridge_head:RidgeHead",
         "afterlearner": "harness.methods.retrofitting.afterlearner:AfterLearner",
         "evolgan": "harness.methods.retrofitting.evolgan:EvolGan",
         "best_of_n": "harness.methods.retrofitting.best_of_n:BestOfN",
