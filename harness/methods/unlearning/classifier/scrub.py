@@ -1,7 +1,7 @@
 """SCRUB: a student leaves its teacher, the original, on what is forgotten, and stays with it on what is kept.
 
 An epoch goes up KL(teacher ‖ student) over the forget set (only in the first `ascents` epochs), then down
-α KL(teacher ‖ student) + γ CE over the retain set; KL of softmaxes at temperature T, times T². With `rewind` (SCRUB+R)
+α KL(teacher ‖ student) + γ CE over the retain set; KL of softmaxes at temperature T, times T². With `returns: rewound` (SCRUB+R)
 the student returns to the epoch whose error on the forget set is nearest to the last student's error on held-out
 examples like it: of the same class where a class is forgotten. Source: arXiv 2302.09880. The repository's step-wise
 schedule is replaced by the recipe's (ours).
@@ -44,7 +44,7 @@ def error(classifier: Classifier, examples: Examples) -> float:
         code="github.com/meghdadk/SCRUB",
         licence="UCLA academic, non-commercial (re-implemented)",
     ),
-    requires="the retain set; with rewind, held-out examples and a copy of the weights an epoch",
+    requires="the retain set; rewound, held-out examples and a copy of the weights an epoch",
 )
 @dataclass(frozen=True)
 class Scrub(Forgetting):
@@ -61,7 +61,9 @@ class Scrub(Forgetting):
     alpha: float = option(0.5, unit="1", at_least=0, help="weight of KL on the retain set", source="small scale: .5")
     gamma: float = option(1.0, unit="1", at_least=0, help="weight of CE on the retain set", source="small scale: 1")
     forget_batch: int | None = option(None, unit="examples", at_least=1, help="of the ascent; default: the recipe's")
-    rewind: bool = option(False, help="return to the epoch that errs like on held-out examples", source="SCRUB+R")
+    returns: Literal["last", "rewound"] = option(
+        "last", help="the last student, or SCRUB+R's: of the epoch that errs like held-out examples", source="SCRUB"
+    )
 
     def forget(self, original: Classifier, request: Request, seed: int) -> Classifier:
         import torch
@@ -90,10 +92,10 @@ class Scrub(Forgetting):
                     said = made.network(batch.pixels)
                     loss = self.gamma * functional.cross_entropy(said, batch.labels)
                     descent.step(loss + self.alpha * divergence(said, taught(batch.pixels), self.temperature))
-            if self.rewind:
+            if self.returns == "rewound":
                 past.append(made.copy())
         request.charge("gradient", descent.done)
-        return rewound(past, request) if self.rewind else made
+        return rewound(past, request) if self.returns == "rewound" else made
 
 
 def rewound(past: list[Classifier], request: Request) -> Classifier:
@@ -102,6 +104,6 @@ def rewound(past: list[Classifier], request: Request) -> Classifier:
     if request.forgotten is not None:
         alike = alike[alike.labels == request.forgotten]
     if len(alike) == 0:
-        raise ValueError("scrub with rewind needs held-out examples like the forgotten ones: raise `held_out`")
+        raise ValueError("scrub needs held-out examples like the forgotten ones: raise `held_out`")
     reference = error(past[-1], alike)
     return min(reversed(past), key=lambda student: abs(error(student, request.forget) - reference))
