@@ -11,9 +11,12 @@ from harness.metrics.inputs import Floats, Ints
 from harness.metrics.metric import CannotMeasure, Measurement, ScoreStatus
 
 
-def averaged(upper: Floats, lower: Floats, person: NDArray[np.str_], seed: int, reason: str) -> Measurement:
+def averaged(
+    upper: Floats, lower: Floats, person: NDArray[np.str_], seed: int, reason: str, *, share: bool = True
+) -> Measurement:
     """Ratio of two identity-macro averages of values (n,) of probes of `person` (n,); n is the number of people.
 
+    share  whether 0 and 1 are its ends, as of a rate and not of a difference
     Raises CannotMeasure with `reason` where the denominator is 0.
     """
     people, number = np.unique(person, return_inverse=True)
@@ -24,7 +27,7 @@ def averaged(upper: Floats, lower: Floats, person: NDArray[np.str_], seed: int, 
     copies = drawn(seed, "people", len(people))
     with np.errstate(invalid="ignore", divide="ignore"):
         replicates = (copies @ above) / (copies @ below)
-    return Measurement(value, len(people), replicate_units(replicates, value))
+    return Measurement(value, len(people), replicate_units(replicates, value, int((below > 0).sum()) if share else 0))
 
 
 def means(value: Floats, person: Ints, people: int) -> Floats:

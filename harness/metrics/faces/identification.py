@@ -99,7 +99,8 @@ class _Identification(Metric):
 
     def _value(self, found: Ranked, chosen: Bools, people: Texts, seed: int) -> Measurement:
         upper, lower = parts(self.rate_name, found.clean[chosen] < self.k, found.now[chosen] < self.k)
-        return averaged(upper, lower, people[chosen], seed, NO_HIT if chosen.any() else "no_faces: no probe is left")
+        reason = NO_HIT if chosen.any() else "no_faces: no probe is left"
+        return averaged(upper, lower, people[chosen], seed, reason, share=self.rate_name != "gain")
 
     def _beside(self, found: Ranked, who: Enrolled, seed: int) -> dict[str, Measurement]:
         """The clean hit rate, and what a random embedding gets (untargeted, people as ranks or one mate a photo)."""

@@ -29,15 +29,27 @@ def drawn(seed: int, part: str, people: int) -> Ints:
     return counts
 
 
-def replicate_units(replicates: Floats, value: float) -> Units | None:
+@lru_cache(maxsize=8)
+def short_of_certain(people: int) -> Floats:
+    """(REPLICATES,) draws of Beta(1/2, people + 1/2): the share that none of `people` showed; read-only."""
+    found: Floats = generator(0, "stats", "faces", "nobody", people).beta(0.5, people + 0.5, REPLICATES)
+    found.setflags(write=False)
+    return found
+
+
+def replicate_units(replicates: Floats, value: float, people: int = 0) -> Units | None:
     """Units of replicates numbered from 0.
 
     A replicate without a value (nobody drawn for its denominator) takes `value`; where more than one in a hundred has
-    none, the tails are unknown: no units, hence no interval.
+    none, the tails are unknown: no units, hence no interval. A share of `people` that is 0 or 1 for all of them has
+    replicates without spread, and yet is not known exactly: they are drawn from Jeffreys' posterior of a share, the
+    same draws for every share of so many people, so that two cells that agree on everybody differ by 0.
     """
     undefined = ~np.isfinite(replicates)
     if undefined.mean() > UNDEFINED:
         return None
     replicates = np.where(undefined, value, replicates)
+    if people and value in (0.0, 1.0) and (replicates == value).all():
+        replicates = np.abs(value - short_of_certain(people))
     key = np.array([f"{r:04d}" for r in range(len(replicates))])
     return Units(UnitKind.REPLICATES, key, key, replicates)

@@ -87,7 +87,8 @@ class Targeted(Metric):
             for side in (True, False)
         )
         people, ones = who.people[who.person], np.ones(len(now))
-        value, raw, before = (averaged(v, ones, people, evidence.seed, "") for v in (now - clean, now, clean))
+        value = averaged(now - clean, ones, people, evidence.seed, "", share=False)
+        raw, before = (averaged(v, ones, people, evidence.seed, "") for v in (now, clean))
         beside = {"raw": Measurement(raw.value, raw.n, raw.units), "clean": Measurement(before.value, before.n, None)}
         items = evidence.items.keys[who.probe], people, now - clean
         return Measurement(value.value, value.n, value.units, items, beside)
