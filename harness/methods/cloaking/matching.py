@@ -11,7 +11,7 @@ from harness.methods.cloaking.photos import LEVELS, Tools
 if TYPE_CHECKING:
     from torch import Tensor
 
-HALVINGS = 24
+HALVINGS = 16
 
 
 class Match(StrEnum):
@@ -34,7 +34,7 @@ def matched(
 ) -> Tensor:
     """Pictures made(s) with the largest s in [0, most] of each photo at which measure(made(s)) ≤ amount, by halving.
 
-    made(s (n, 1, 1, 1)) → (n, 3, H, W). Where the amount is not reached s is `most` to a millionth part; where even
+    made(s (n, 1, 1, 1)) → (n, 3, H, W). Where the amount is not reached s is `most` less its 2^-16th part; where even
     s = 0 is beyond it s is 0.
     """
     import torch

@@ -79,9 +79,9 @@ def test_where_an_amount_cannot_be_reached_the_most_is_taken() -> None:
         return (v - x).abs().amax((1, 2, 3))
 
     far = matched(lambda s: x + s * torch.ones_like(x), measure, 9.0, 0.25, x)
-    assert torch.allclose(far, x + 0.25, atol=1e-6)
+    assert torch.allclose(far, x + 0.25, atol=1e-5)
     half = matched(lambda s: x + s * torch.tensor([1.0, 4.0])[:, None, None, None], measure, 0.1, 1.0, x)
-    assert torch.allclose(half, x + 0.1, atol=1e-6)  # each photo by itself
+    assert torch.allclose(half, x + 0.1, atol=1e-4)  # each photo by itself
     assert torch.equal(matched(lambda s: x + s, measure, 0.0, 1.0, x), x)
 
 
