@@ -135,7 +135,7 @@ class Projector:
             for _ in range(PROJECTION_STEPS):
                 loss = (self.net(z) - wanted).square().mean(dim=(1, 2, 3)).sum() + 1e-4 * z.square().sum()
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 optimizer.step()
         return z.detach()
 

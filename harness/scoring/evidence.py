@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ class Source:
                 texts[need.name] = self._embedded(need.name)
             elif need.kind == "predictions" and need.role != "generated":
                 digest = self.sets[need.role].digest(self.task.texts())
-                of_source[need.name] = self._pass(need, digest, lambda n, r=need.role: self._blocks(r, n))
+                of_source[need.name] = self._pass(need, digest, partial(self._blocks, need.role))
             elif need.kind == "predictions":
                 predictions[need.name] = self._generated(need, arrays, content)
             elif need.kind == "judged":
@@ -288,7 +289,7 @@ class Source:
         identity = judges.identity(judges.find(name))
         return digest_of({"judged": content, "judge": identity, "inputs": self.task.content()})
 
-    def _face_view(self, name: str, by: str, arrays: Mapping[str, NDArray[Any]], content: str) -> FaceView:
+    def _face_view(self, name: str, by: Any, arrays: Mapping[str, NDArray[Any]], content: str) -> FaceView:
         return face_view(self.store, self.task.faces(), self.device, name, by, arrays["images"], content)
 
     def _cast(self, address: str) -> Cast:

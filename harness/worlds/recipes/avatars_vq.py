@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,7 +58,8 @@ def _slopes(x: Tensor) -> Tensor:
 def train(pixels: NDArray[np.uint8], steps: int) -> VQModel:
     """The trained model, averaged weights, in evaluation mode."""
     model = build().to(memory_format=torch.channels_last).train()
-    average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(DECAY))
+    swa: Any = torch.optim.swa_utils
+    average = swa.AveragedModel(model, multi_avg_fn=swa.get_ema_multi_avg_fn(DECAY))
     features = FeatureExtractor.load(zoo.entry("avatars-contrast").directory)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=0.05)
@@ -77,7 +79,7 @@ def train(pixels: NDArray[np.uint8], steps: int) -> VQModel:
         if step >= 50:
             loss = loss + 0.25 * made.commit_loss
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
@@ -97,7 +99,7 @@ def measure(folder: Path) -> dict[str, float]:
     made = (model.decode(latents).sample / 2 + 0.5).clamp(0, 1)
     error = (made - shown).square().mean(dim=(1, 2, 3))
     rows = latents.movedim(1, 3).reshape(-1, 4)
-    used = torch.cdist(rows, model.quantize.embedding.weight).argmin(1).unique()
+    used = set(torch.cdist(rows, model.quantize.embedding.weight).argmin(1).tolist())
     return {"held_out_n": 200, "psnr_db": round(float((-10 * error.log10()).mean()), 2), "codes_used": len(used)}
 
 

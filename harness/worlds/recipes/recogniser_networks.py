@@ -102,7 +102,7 @@ class _Encoder(nn.Module):
         query, key, value = self.qkv(self.before(x)).chunk(3, dim=2)
 
         def split(y: Tensor) -> Tensor:
-            return y.unflatten(2, (self.heads, self.width // self.heads)).transpose(1, 2)
+            return y.reshape(-1, y.shape[1], self.heads, self.width // self.heads).transpose(1, 2)
 
         weights = (split(query) @ split(key).transpose(2, 3) / (self.width // self.heads) ** 0.5).softmax(3)
         x = x + self.join((weights @ split(value)).transpose(1, 2).flatten(2))
