@@ -1,10 +1,10 @@
 """SCRUB: a student leaves its teacher, the original, on what is forgotten, and stays with it on what is kept.
 
 An epoch goes up KL(teacher ‖ student) over the forget set (only in the first `ascents` epochs), then down
-α KL(teacher ‖ student) + γ CE over the retain set; KL of softmaxes at temperature T, times T². With `returns: rewound` (SCRUB+R)
-the student returns to the epoch whose error on the forget set is nearest to the last student's error on held-out
-examples like it: of the same class where a class is forgotten. Source: arXiv 2302.09880. The repository's step-wise
-schedule is replaced by the recipe's (ours).
+α KL(teacher ‖ student) + γ CE over the retain set; KL of softmaxes at temperature T, times T². With `returns: rewound`
+(SCRUB+R) the student returns to the epoch whose error on the forget set is nearest to the last student's error on
+held-out examples like it: of the same class where a class is forgotten. Source: arXiv 2302.09880. The repository's
+step-wise schedule is replaced by the recipe's (ours).
 """
 
 from __future__ import annotations
