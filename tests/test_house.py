@@ -19,7 +19,7 @@ FLOORS = [
     ("__main__",),
     ("cli",),
     ("external",),
-    ("runs",),
+    ("runs", "protection"),
     ("report",),
     ("scoring",),
     ("suite",),

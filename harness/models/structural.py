@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.methods.cloaking.kernels import Border, gaussian, windowed
+from harness.models.kernels import Border, gaussian, windowed
 
 if TYPE_CHECKING:
     from torch import Tensor

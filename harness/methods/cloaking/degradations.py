@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.methods.cloaking.kernels import Border, gaussian, windowed
 from harness.methods.cloaking.photos import Photos, Tools, in_blocks
 from harness.methods.method import Source, Transform, method
+from harness.models.kernels import Border, gaussian, windowed
 from harness.options import option
 
 if TYPE_CHECKING:

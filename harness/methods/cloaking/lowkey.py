@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.methods.cloaking.ensemble import FIRST, WORDS, Cloak, Ensemble, slope
-from harness.methods.cloaking.kernels import Border, gaussian, windowed
 from harness.methods.cloaking.pgd import Ball
 from harness.methods.cloaking.photos import LEVELS, Photos, Tools
 from harness.methods.method import Source, method
+from harness.models.kernels import Border, gaussian, windowed
 from harness.options import option
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from harness.methods.cloaking.diverse_inputs import DiverseInputs
 from harness.methods.cloaking.ensemble import FIRST, WORDS, Cloak, Ensemble, Goal, aim, slope
-from harness.methods.cloaking.kernels import Border, gaussian, windowed
 from harness.methods.cloaking.pgd import REACH, Ball, random_start
 from harness.methods.cloaking.photos import LEVELS, Photos, Tools
 from harness.methods.method import Source, method
+from harness.models.kernels import Border, gaussian, windowed
 from harness.options import option
 
 if TYPE_CHECKING:

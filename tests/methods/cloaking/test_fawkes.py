@@ -101,7 +101,7 @@ def test_published_protection_is_that_of_the_reference() -> None:
 
 
 def test_lowkey_keeps_its_budget_and_goes_away_also_when_blurred() -> None:
-    from harness.methods.cloaking.kernels import Border, gaussian, windowed
+    from harness.models.kernels import Border, gaussian, windowed
 
     clean, toy = photos(), tools()
     made = LowKey("cnn", steps=20).transform(clean, toy, 0)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from harness import keys
 from harness.methods.cloaking.diverse_inputs import DiverseInputs, placed, placing
-from harness.methods.cloaking.kernels import Border, gaussian, windowed
 from harness.metrics import structure
+from harness.models.kernels import Border, gaussian, windowed
 from harness.models.structural import dssim, ssim
 
 

@@ -7,9 +7,9 @@ import torch
 from cloak_toys import ToyTools, linear, photos, picture, tools
 
 from harness.methods.cloaking.ensemble import Goal
-from harness.methods.cloaking.kernels import gaussian
 from harness.methods.cloaking.mi_di_ti import MiDiTi, gathered, translated
 from harness.methods.cloaking.pgd import Pgd
+from harness.models.kernels import gaussian
 
 OFF = {"momentum": 0.0, "diversity": 0.0, "kernel": 1}
 
