@@ -18,7 +18,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.metrics.faces.resampling import REPLICATES, drawn
+from harness.metrics.faces.resampling import drawn
 from harness.metrics.faces.view import FaceView, cosines, rows
 from harness.metrics.inputs import Floats, Ints
 from harness.metrics.metric import Array, CannotMeasure, ScoreStatus
@@ -156,18 +156,3 @@ def equal_error_rate(genuine: Array, impostor: Array) -> float:
     accepted = 1.0 - np.searchsorted(others, taus, side="right") / len(others)
     at = int(np.abs(missed - accepted).argmin())
     return float((missed[at] + accepted[at]) / 2)
-
-
-__all__ = [
-    "FEWEST",
-    "PEOPLE",
-    "REPLICATES",
-    "Threshold",
-    "acceptances",
-    "calibrated",
-    "calibration_of",
-    "equal_error_rate",
-    "impostors",
-    "resampled",
-    "threshold",
-]

@@ -25,9 +25,9 @@ def ranks(scores: Floats, own: Ints) -> Ints:
 
 
 def image_ranks(scores: Floats, mates: Bools) -> Ints:
-    """How many photos of others score strictly above the best mate. scores, mates (n, G), at least one mate a row."""
+    """How many photos score strictly above the best mate: never a mate. scores, mates (n, G), a mate in every row."""
     best = np.where(mates, scores, -np.inf).max(axis=1)
-    return _worst_if_lost(((scores > best[:, None]) & ~mates).sum(axis=1), best, scores.shape[1])
+    return _worst_if_lost((scores > best[:, None]).sum(axis=1), best, scores.shape[1])
 
 
 def tracked_ranks(scores: Floats, mate: Ints) -> Ints:

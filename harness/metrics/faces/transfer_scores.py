@@ -258,6 +258,3 @@ class Newest(_Transfer):
         last = newest({name: view_of(evidence, name, self.transform).released for name in cells})
         found = cells[last].measurement()
         return Measurement(found.value, found.n, found.units, None, {last: Measurement(found.value, found.n, None)})
-
-
-__all__ = ["Black", "Cell", "Newest", "Ratio", "White", "WorstBlack"]
