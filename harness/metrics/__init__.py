@@ -13,6 +13,14 @@ ATTRIBUTES = (
     *("style", "skin", "hair_color", "hair_style", "glasses", "hat", "expression", "clothes", "background", "pose"),
     *("garment", "digit"),
 )
+# Names that papers use for different quantities: none is a metric here, and each says what it could mean.
+AMBIGUOUS = {
+    "psr": "dodging (ver.dodge_cond.NAME) or impersonation (imp.raw.NAME)",
+    "asr": "1 - dodging, impersonation, or the success of an attack on a safety filter",
+    "mia": "a membership attack by name (mia.svc_conf, mia.logreg_entropy, mia.loss_cv, mia.lira)",
+    "nudenet": "a detector at a threshold, which has to be named",
+    "diversity": "vendi, recall, pd.NAME.pairs, ms_ssim.pairs, …",
+}
 COLORS = ("red", "green", "blue", "none")
 LPIPS_NETS = ("alex", "vgg", "squeeze")
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from harness.data.image_set import ImageSet
+from harness.metrics import AMBIGUOUS
 from harness.metrics.metric import Metric, Need
 from harness.models.model import Model
 from harness.options import OptionError, Problem, build, check, nearest
@@ -109,7 +110,11 @@ class _Checker:
         try:
             return registry(kind).resolve(name)
         except UnknownName as error:
-            self.add(at, f"unknown {what or kind} {name!r}", error.suggestions)
+            meanings = AMBIGUOUS.get(name.lower()) if kind == "metric" else None
+            if meanings is not None:
+                self.add(at, f"a bare {name!r} does not exist: it may mean {meanings}")
+            else:
+                self.add(at, f"unknown {what or kind} {name!r}", error.suggestions)
         except BrokenEntry as error:
             self.add(at, str(error))
         return None

@@ -161,6 +161,20 @@ mine.yaml:13:11: unknown metric 'lpisp.alex.pairs'; did you mean 'lpips.alex.pai
     metrics: [lpisp.alex.pairs, fd.avatars, vendi.avatars]
               ^""",
     ),
+    "a metric whose name means two things": (
+        {"metrics: [fd.avatars,": "metrics: [psr, fd.avatars,"},
+        """\
+mine.yaml:13:11: a bare 'psr' does not exist: it may mean dodging (ver.dodge_cond.NAME) or impersonation (imp.raw.NAME)
+    metrics: [psr, fd.avatars, vendi.avatars]
+              ^""",
+    ),
+    "alternatives in braces, one of them unknown": (
+        {"metrics: [fd.avatars,": 'metrics: ["fd.{avatars,avatar}",'},
+        """\
+mine.yaml:13:11: unknown metric 'fd.avatar'; did you mean 'fd.avatars'?
+    metrics: ["fd.{avatars,avatar}", vendi.avatars]
+              ^""",
+    ),
     "a metric with a wrong placeholder": (
         {"metrics: [fd.avatars,": "metrics: [fd.avatar,"},
         """\
