@@ -22,6 +22,7 @@ AMBIGUOUS = {
     "diversity": "vendi, recall, pd.NAME.pairs, ms_ssim.pairs, …",
 }
 COLORS = ("red", "green", "blue", "none")
+QUANTITIES = ("UA", "RA", "TA", "TA_forgotten", "svc_conf", "logreg_entropy", "svc_entropy", "loss_cv", "lira")
 LPIPS_NETS = ("alex", "vgg", "squeeze")
 
 METRICS: Registry[type[Metric]] = Registry(
@@ -35,6 +36,7 @@ METRICS: Registry[type[Metric]] = Registry(
         "attribute": lambda: ATTRIBUTES,
         "color": lambda: COLORS,
         "net": lambda: LPIPS_NETS,
+        "quantity": lambda: QUANTITIES,
         "scorer": lambda: with_own(SCORERS),
         "runner": lambda: with_own(RUNNERS),
         "face": faces,
@@ -110,6 +112,21 @@ METRICS: Registry[type[Metric]] = Registry(
         "unlearn.RA": "harness.metrics.unlearning.accuracy:RetainAccuracy",
         "unlearn.TA": "harness.metrics.unlearning.accuracy:TestAccuracy",
         "unlearn.TA_forgotten": "harness.metrics.unlearning.accuracy:ForgottenTestAccuracy",
+        "unlearn.gap.mean": "harness.metrics.unlearning.gap:MeanGap",
+        "unlearn.gap.{quantity}": "harness.metrics.unlearning.gap:Gap",
+        "unlearn.AUS": "harness.metrics.unlearning.adaptive_score:AdaptiveUnlearningScore",
+        "unlearn.RTE": "harness.metrics.unlearning.efficiency:RunTime",
+        "js_retrain": "harness.metrics.unlearning.divergence:JsRetrain",
+        "zrf": "harness.metrics.unlearning.divergence:Zrf",
+        "zrf.badteacher_repo": "harness.metrics.unlearning.divergence:ZrfBadTeacherRepo",
+        "nips23.F": "harness.metrics.unlearning.forgetting_score:ForgettingScore",
+        "nips23.F.ratio": "harness.metrics.unlearning.forgetting_score:ForgettingRatio",
+        "mia.svc_conf": "harness.metrics.unlearning.membership:SvcConfidence",
+        "mia.logreg_entropy": "harness.metrics.unlearning.membership:LogisticEntropy",
+        "mia.svc_entropy": "harness.metrics.unlearning.membership:SvcEntropy",
+        "mia.loss_cv": "harness.metrics.unlearning.membership:CrossValidatedLoss",
+        "mia.lira": "harness.metrics.unlearning.membership:Lira",
+        "mia.lira.tpr": "harness.metrics.unlearning.membership:LiraTruePositives",
         "ver.tar_clean.{face}": "harness.metrics.faces.verification:CleanAcceptance",
         "ver.dodge_raw.{face}": "harness.metrics.faces.verification:DodgingRaw",
         "ver.dodge_cond.{face}": "harness.metrics.faces.verification:Dodging",

@@ -41,6 +41,9 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "ms_ssim.pairs": {"scales": 1},
     "transfer.ratio": {"fewest": 10},  # the evidence has twelve people
     "ver.retention.{face}": {"fewest": 10},
+    "nips23.F": {"models": 32},
+    "nips23.F.ratio": {"models": 32},
+    "mia.lira.tpr": {"fpr": 0.1},  # a rate of .1 % needs 1000 unseen examples
 }
 ALTERNATIVE: dict[str, dict[str, Any]] = {
     "shield.inside.{extractor}": {"quantile": 0.3},
