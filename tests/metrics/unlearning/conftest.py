@@ -23,6 +23,7 @@ def planted(
     seen: float = 0.0,
     over: float = 3.0,
     others: int = 2,
+    hard: float = 1.0,
 ) -> Evidence:
     """Evidence of models that are surer of the true class by `over` where they trained: D_r, and `seen` of it on D_f.
 
@@ -33,7 +34,7 @@ def planted(
     role = np.repeat(["forget", "retain", "test"], [forget, retain, test])
     n = len(role)
     label = random.integers(0, CLASSES, size=n)
-    hardness = random.normal(size=n)
+    hardness = hard * random.normal(size=n)
 
     def model(on_forget: float) -> np.ndarray:
         sure = (

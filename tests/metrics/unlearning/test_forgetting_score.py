@@ -130,6 +130,17 @@ def test_the_oracle_stands_beside_the_score_and_bounds_it(evidence: Evidence) ->
     assert found.companions["oracle"].value < 0.5  # a perfect unlearner does not get 1
 
 
+def test_the_utility_falls_with_what_was_lost(evidence: Evidence) -> None:
+    own = evidence.outcomes
+    assert own is not None
+    kept = np.where((own.role == "retain")[:, None], -own.logits_retrain, own.logits_retrain)  # type: ignore[operator]
+    right = own.logits_retrain.argmax(axis=1) == own.label  # type: ignore[union-attr]
+    lost = (kept.argmax(axis=1) == own.label)[own.role == "retain"].mean() / right[own.role == "retain"].mean()
+    spoilt = dataclasses.replace(evidence, outcomes=dataclasses.replace(own, logits=kept))
+    assert lost < 0.5
+    assert ForgettingScore(32).measure(spoilt).companions["utility"].value == pytest.approx(lost)
+
+
 def test_a_shifted_family_scores_below_the_oracle(evidence: Evidence) -> None:
     assert evidence.outcomes is not None
     pool = evidence.outcomes.pool

@@ -9,6 +9,7 @@ import pytest
 from harness.metrics.metric import CannotMeasure, Evidence, Measurement, Metric, ScoreStatus
 from harness.metrics.unlearning.attacks import LearntOnRetain
 from harness.metrics.unlearning.gap import Gap, MeanGap
+from harness.metrics.unlearning.likelihood_ratio import excess, placements
 from harness.metrics.unlearning.membership import (
     CrossValidatedLoss,
     Lira,
@@ -19,6 +20,8 @@ from harness.metrics.unlearning.membership import (
     telling_apart,
 )
 from harness.metrics.unlearning.outcomes import view
+from harness.metrics.unlearning.probabilities import scaled_confidence
+from harness.metrics.unlearning.quantities import QUANTITIES, replicates
 from harness.stats.intervals import interval
 
 LEARNT = (SvcConfidence(), LogisticEntropy(), SvcEntropy())
@@ -90,6 +93,26 @@ def test_forgetting_too_much_is_found_by_its_auc_and_not_praised(plant: Callable
     evidence = plant(seen=-1.5)
     assert Lira().measure(evidence).value < 0.1
     assert Gap("lira").measure(evidence).value > 0.3
+
+
+def test_lira_takes_an_examples_own_hardness_away(plant: Callable[..., Evidence]) -> None:
+    seen = view(plant(seen=0.5, hard=4.0))
+    plain = scaled_confidence(seen.outcomes.logits, seen.outcomes.label)
+    assert placements(plain[seen.forget], plain[seen.unseen]).mean() < 0.7
+    assert placements(*excess(seen, seen.outcomes.logits)).mean() > 0.9
+
+
+@pytest.mark.parametrize("metric", [*LEARNT, *HALF], ids=lambda m: m.name)
+def test_the_gap_takes_the_number_that_the_attack_reports(metric: Metric, plant: Callable[..., Evidence]) -> None:
+    evidence = plant(seen=0.8)
+    seen = view(evidence)
+    quantity = QUANTITIES[metric.name.removeprefix("mia.")]
+    found = metric.measure(evidence)
+    assert quantity.value(seen, seen.outcomes.logits) == pytest.approx(found.value, abs=1e-12)
+    again = replicates(quantity, seen, seen.outcomes.logits)
+    assert again.mean() == pytest.approx(found.value, abs=0.05)  # before they are shifted to it
+    assert found.items is not None
+    assert found.items[2].mean() == pytest.approx(found.value, abs=1e-12)
 
 
 def test_lira_needs_shadow_models_and_enough_examples_for_its_rate(plant: Callable[..., Evidence]) -> None:
