@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.report.contenders import RULE
-from harness.report.entries import Clarity, Tone
+from harness.report.entries import Clarity, Direction, Tone
 from harness.report.flips import FlipTable, flip_note, flip_rows, flip_tables
 from harness.report.forest import equals
 from harness.report.matrix import Matrix, matrices, matrix_rows
@@ -29,7 +29,7 @@ def markdown(view: RunView) -> str:
         parts.append("\n".join(f"- {safe(v.sentence)}" for v in said))
     parts.append("## Summary\n\n" + score_table(summary))
     parts.append(RULE)
-    parts += [matrix_table(m) for m in matrices(view, summary)]
+    parts += [matrix_table(m) for m in matrices(view, summary) if m.column.direction is not Direction.NONE]
     if summary.baseline and any(e.delta is not None for e in summary.entries.values()):
         parts.append(f"## Paired differences from {safe(summary.baseline)}\n\n" + delta_table(summary))
     if tables := flip_tables(view, summary):

@@ -6,13 +6,13 @@ ver.dodge_cond.avatars-cnn, … Numbers are the frame's aggregates; classes are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.report.entries import Direction, Entry
 from harness.report.kinship import Kin, Recogniser, kin_of, recogniser_of, recognisers
 from harness.report.rounding import digits
-from harness.report.run_view import RunView
+from harness.report.run_view import RunView, id_fields
 from harness.report.score_cells import Shown, note_of, shown
 from harness.report.summary import Column, Row, Summary
 
@@ -79,22 +79,35 @@ class Matrix:
 
 def matrices(view: RunView, summary: Summary) -> tuple[Matrix, ...]:
     """A matrix for every family of at least three recognisers; dodging, given a clean match, first."""
-    families: dict[str, list[tuple[str, Column]]] = {}
+    named: dict[str, list[tuple[str, Column]]] = {}
     known = recognisers(view)
     for column in summary.columns:
         if (parts := split(column.name, known)) is not None:
-            families.setdefault(parts[0], []).append((parts[1], column))
-    order = sorted(families, key=lambda f: (f.split(" ")[0] != FIRST, f != FIRST))
-    return tuple(matrix(view, summary, f, families[f]) for f in order if len(families[f]) >= LEAST)
+            named.setdefault(parts[0], []).append((parts[1], column))
+    families: dict[str, list[tuple[str, Column]]] = {}
+    for name, members in named.items():
+        options = differing(c.name for _, c in members)
+        for recogniser, column in members:
+            fields = id_fields(column.metric_id)
+            marks = ",".join(f"{k}={fields[k]}" for k in options if k in fields)
+            families.setdefault(f"{name} {marks}".strip(), []).append((recogniser, column))
+    ranked = [f for f, m in families.items() if len(m) >= LEAST]
+    ranked.sort(key=lambda f: (f.split(" ")[0] != FIRST, families[f][0][1].direction is Direction.NONE))
+    return tuple(matrix(view, summary, f, families[f]) for f in ranked)
 
 
 def split(name: str, known: frozenset[str]) -> tuple[str, str] | None:
-    """(family, recogniser) of a column's name; options that tell columns apart stay with the family."""
-    metric, _, marks = name.partition(" ")
-    family, _, last = metric.rpartition(".")
+    """(metric without its recogniser, recogniser) of a column's name; None for metrics of no recogniser."""
+    family, _, last = name.split(" ")[0].rpartition(".")
     if not family or (last not in known if known else family.split(".")[0] not in ROOMS):
         return None
-    return f"{family} {marks}".strip(), last
+    return family, last
+
+
+def differing(names: Iterable[str]) -> tuple[str, ...]:
+    """Options by which columns are told apart, as in "ver.leak.avatars-vit protocol=P"; also of columns without."""
+    marks = [m for n in names for m in n.partition(" ")[2].split(",") if m]
+    return tuple(dict.fromkeys(m.partition("=")[0] for m in marks))
 
 
 def matrix(view: RunView, summary: Summary, family: str, members: Sequence[tuple[str, Column]]) -> Matrix:
@@ -113,10 +126,18 @@ def matrix(view: RunView, summary: Summary, family: str, members: Sequence[tuple
             strength = None if entry.value is None else share(entry.value, low, high, column)
             cells.append(MatrixCell(entry, value, kin, strength, note_of(entry)))
         opens = bool(lines) and lines[-1].row.role != row.role
-        lines.append(MatrixLine(row, str(row.params.get("surrogates") or ""), tuple(cells), span(cells), opens))
+        lines.append(MatrixLine(row, surrogates(view, row), tuple(cells), span(cells), opens))
     d = digits(low, low, high) if low != int(low) or high != int(high) else digits(low)
     worst, best = (high, low) if better is Direction.LOWER else (low, high)
     return Matrix(family, targets, tuple(lines), (d.text(worst), d.text(best)))
+
+
+def surrogates(view: RunView, row: Row) -> str:
+    """The suite's words; else the recognisers that the record calls white; "" where the row's name says it."""
+    if "surrogates" in row.point:
+        return ""
+    white = [n for n, kin in view.kinship.get(row.label, {}).items() if kin == Kin.WHITE]
+    return str(row.params.get("surrogates") or "+".join(white)) if white or "surrogates" in row.params else ""
 
 
 def ends(column: Column, values: Sequence[float]) -> tuple[float, float]:

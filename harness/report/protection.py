@@ -146,13 +146,16 @@ def swept_parameter(row: Row, points: Sequence[Point]) -> str:
 
 
 def point_names(points: Sequence[Point], spines: dict[str, list[Point]]) -> dict[str, str]:
-    """A point's name: of a line the values, with the method's name at its first point; else the row's label."""
-    found = {p.row.label: p.row.label for p in points}
+    """A point's name: the values of its sweep, with the method's name at the first of a line; else the row's label."""
+    found = {p.row.label: values_of(p.row) or p.row.label for p in points}
     for line in spines.values():
         for i, p in enumerate(line):
-            values = ", ".join(str(v) for v in p.row.point.values())
-            found[p.row.label] = f"{p.row.family} {values}" if i == 0 else values
+            found[p.row.label] = f"{p.row.family} {values_of(p.row)}" if i == 0 else values_of(p.row)
     return found
+
+
+def values_of(row: Row) -> str:
+    return ", ".join(str(v) for v in row.point.values())
 
 
 def why(point: Point) -> str:

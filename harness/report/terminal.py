@@ -16,6 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.report.entries import Clarity, Delta, Entry, Tone
+from harness.report.kinship import Kin
+from harness.report.matrix import MatrixLine, matrices
 from harness.report.narration import own_warnings
 from harness.report.rounding import MINUS, count_text, digits
 from harness.report.run_view import RunView
@@ -52,6 +54,7 @@ class SummaryTable:
     columns: tuple[Column, ...]
     sentences: tuple[tuple[str, Kind], ...] = ()
     warnings: tuple[str, ...] = ()
+    classes: Table | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if options.ascii_only:
@@ -63,6 +66,7 @@ class SummaryTable:
         blocks = split(self.summary, self.columns, width)
         made: list[RenderableType] = [block(self.summary, columns, width) for columns in blocks]
         made.append(legend(self.summary))
+        made += [self.classes] if self.classes is not None else []
         made += [Text(f"! {w}", style="yellow") for w in self.warnings]
         made += [Text.assemble((f"{MARKS[kind]} ", STYLES[kind]), sentence) for sentence, kind in self.sentences]
         return made
@@ -73,7 +77,37 @@ def summary_table(view: RunView, *, all_metrics: bool = False, sentences: bool =
     summary = summarise(view)
     said = tuple((v.sentence, v.kind) for v in verdicts(summary)) if sentences else ()
     warnings = (*map(str, view.warnings), *own_warnings(view, summary))
-    return SummaryTable(summary, summary.columns if all_metrics else summary.primary or summary.columns, said, warnings)
+    columns = summary.columns if all_metrics else summary.primary or summary.columns
+    return SummaryTable(summary, columns, said, warnings, class_table(view, summary))
+
+
+def class_table(view: RunView, summary: Summary) -> Table | None:
+    """Lowest and highest value by class of recogniser, of the first matrix; None without classes."""
+    found = next((m for m in matrices(view, summary) if m.kins), None)
+    if found is None:
+        return None
+    table = Table(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GUTTER, 0, 0), collapse_padding=True
+    )
+    table.add_column(f"{found.family} {found.column.direction.arrow}".strip(), max_width=NAME, overflow="fold")
+    for kin in found.kins:
+        table.add_column(kin.value, justify="right", no_wrap=True)
+    table.caption = "Lowest and highest. White: optimised on, grey: kin of one, black: neither."
+    table.caption_justify, table.caption_style = "left", "dim"
+    for line in found.lines:
+        if any(c.kin for c in line.cells):
+            table.add_row(Text(line.row.label), *(extent(line, k) for k in found.kins))
+    return table
+
+
+def extent(line: MatrixLine, kin: Kin) -> Text:
+    """ "0.04–0.35"; the status where no cell of the class has a value."""
+    cells = [c for c in line.cells if c.kin is kin]
+    values = sorted(c.entry.value for c in cells if c.entry.value is not None)
+    if not values:
+        return Text(cells[0].entry.status if cells else "–", style="yellow" if cells else "dim")
+    ends = dict.fromkeys(f"{v:.2f}".replace("-", MINUS) for v in (values[0], values[-1]))
+    return Text("–".join(ends))
 
 
 def split(summary: Summary, columns: Sequence[Column], width: int) -> list[list[Column]]:

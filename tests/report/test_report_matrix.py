@@ -7,6 +7,7 @@ from dataclasses import replace
 from html import unescape
 
 import made_cloaks
+import pandas as pd
 import pytest
 from made_cloaks import RECOGNISERS, ROWS, WEAK, make_view
 
@@ -15,6 +16,7 @@ from harness.report.kinship import Kin
 from harness.report.matrix import matrices, matrix_rows, split
 from harness.report.rounding import digits
 from harness.report.summary import summarise
+from harness.report.terminal import as_text
 
 DODGE = "ver.dodge_cond"
 
@@ -163,7 +165,52 @@ def test_metrics_that_share_a_beginning_but_name_no_recogniser_make_no_matrix():
     assert split("attr.adherence", frozenset()) is None
     assert split("ver.leak.other", known) is None
     assert split("ver.leak.other", frozenset()) == ("ver.leak", "other")
-    assert split("ver.dodge_cond.avatars-vit protocol=P", known) == ("ver.dodge_cond protocol=P", "avatars-vit")
+    assert split("ver.dodge_cond.avatars-vit protocol=P", known) == ("ver.dodge_cond", "avatars-vit")
+
+
+def test_recognisers_asked_under_several_protocols_stay_in_one_matrix_of_each_protocol():
+    """Only two recognisers are asked for protocol P, so only their columns are named by it."""
+    view = make_view(ROWS[:3])
+    dodge = view.scores["metric"].str.startswith(DODGE) & ~view.scores["metric"].str.endswith("weak_recogniser")
+    one = view.scores.copy()
+    one.loc[dodge, "metric_id"] = one.loc[dodge, "metric_id"].str.replace("far=0.01", "far=0.01,protocol=E")
+    two = one[one["metric"].isin([f"{DODGE}.avatars-vit", f"{DODGE}.avatars-cnn"])].copy()
+    two["metric_id"] = two["metric_id"].str.replace("protocol=E", "protocol=P")
+    both = replace(view, scores=pd.concat([one, two], ignore_index=True))
+    found = matrices(both, summarise(both))
+    assert found[0].family == f"{DODGE} protocol=E"
+    assert [t.recogniser.name for t in found[0].targets] == list(RECOGNISERS)
+    assert not any("protocol=P" in m.family for m in found)
+
+
+def test_a_sweep_over_surrogates_does_not_say_them_twice(view):
+    points = view.cells["point"].where(view.cells["method"] != "lowkey", '{"surrogates": "all"}')
+    swept = replace(view, cells=view.cells.assign(point=points))
+    words = {x.row.label: x.surrogates for x in matrices(swept, summarise(swept))[0].lines}
+    assert words["lowkey"] == ""
+    assert words["privacygan"] == "avatars-resnet-a"
+    assert words["noise eps=4"] == ""
+
+
+def test_a_row_whose_options_name_no_surrogates_is_said_to_optimise_on_its_white_ones(view):
+    params = view.scores["params"].where(view.scores["method"] != "mi_di_ti eps=8", '{"eps": 8}')
+    silent = replace(view, scores=view.scores.assign(params=params))
+    words = {x.row.label: x.surrogates for x in matrices(silent, summarise(silent))[0].lines}
+    assert words["mi_di_ti eps=8"] == "avatars-resnet-a+avatars-vit"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_terminal_sums_up_the_first_matrix_by_class(view, found, width):
+    text = as_text(view, width)
+    assert max(len(line) for line in text.split("\n")) <= width
+    block = text.split(f"{DODGE} ↑")[-1].split("\n")
+    shown = {line.split("  ")[0].strip(): line.split()[-3:] for line in block[2:] if len(line.split()) >= 4}
+    line = next(x for x in found[0].lines if x.row.label == "lowkey")
+    for kin, text_ in zip(("white", "grey", "black"), shown["lowkey"], strict=True):
+        values = sorted(c.entry.value for c in line.cells if c.kin == kin)
+        assert text_ == "–".join(dict.fromkeys(f"{v:.2f}" for v in (values[0], values[-1])))
+    assert shown["tip_im"] == ["failed"] * 3
+    assert not any(name.startswith(("noise", "identity")) for name in shown)
 
 
 def test_a_run_of_other_tasks_has_none_of_the_sections():
