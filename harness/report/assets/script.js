@@ -103,16 +103,23 @@
   const show = (panel, column) => {
     const title = panel.querySelector("figcaption");
     zoom.querySelector("h3").textContent = title ? title.textContent + " · noise " + column : column;
-    const tiles = all("tbody tr", panel).flatMap((row) => all(`[data-column="${CSS.escape(column)}"]`, row).map((tile) => {
+    const tiles = all("tbody tr", panel).flatMap((row) => {
+      const own = all(`[data-column="${CSS.escape(column)}"]`, row);
+      if (!own.length) return [];
       const figure = document.createElement("figure");
-      const image = document.createElement("span");
-      image.className = tile.className;
-      image.style.cssText = tile.style.cssText;
+      const pictures = document.createElement("span");
+      pictures.className = "two";
+      pictures.append(...own.map((tile) => {
+        const image = document.createElement("span");
+        image.className = tile.className;
+        image.style.cssText = tile.style.cssText;
+        return image;
+      }));
       const name = document.createElement("figcaption");
-      name.textContent = row.dataset.row + (tile.dataset.what ? ", " + tile.dataset.what : "");
-      figure.append(image, name);
-      return figure;
-    }));
+      name.textContent = [row.dataset.row, ...own.flatMap((tile) => tile.dataset.what || [])].join(", ");
+      figure.append(pictures, name);
+      return [figure];
+    });
     zoom.querySelector(".zoom-tiles").replaceChildren(...tiles);
     zoom.dataset.column = column;
     if (!zoom.open) zoom.showModal();
