@@ -100,6 +100,11 @@ def test_another_class_in_the_record_moves_the_mark(view):
     assert line.cells[list(RECOGNISERS).index("avatars-cnn")].kin is Kin.WHITE
 
 
+def test_a_class_that_nobody_knows_is_no_class(view):
+    found = matrices(replace(view, kinship={"fawkes": {"avatars-cnn": "pink"}}), summarise(view))[0]
+    assert {c.kin for x in found.lines for c in x.cells} == {Kin.NONE}
+
+
 def test_the_color_is_stronger_where_the_person_is_better_protected(found):
     for matrix in found:
         scored = [c for x in matrix.lines for c in x.cells if c.entry.ok]
