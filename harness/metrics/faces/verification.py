@@ -92,8 +92,7 @@ def measured(name: RateName, pairs: Pairs, scores: Scores, taus: Taus, seed: int
     value = rate(name, scores, taus.value, pairs)
     replicates = macro_replicates(scores, taus.replicates, weights, pairs.person, partial(parts, name))
     _, lower = parts(name, scores.clean > taus.value, scores.protected > taus.value)
-    same = name == "dodge_gain" or np.array_equal(scores.clean, scores.protected)  # a difference, or 0 by construction
-    counted = 0 if same else len(np.unique(pairs.person[lower > 0]))
+    counted = 0 if name == "dodge_gain" else len(np.unique(pairs.person[lower > 0]))  # a difference is no share
     return Measurement(value, len(np.unique(pairs.person)), replicate_units(replicates, value, counted))
 
 

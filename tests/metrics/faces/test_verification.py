@@ -25,7 +25,8 @@ from harness.metrics.faces.verification import (
 )
 from harness.metrics.metric import CannotMeasure, Evidence, Measurement, ScoreStatus
 from harness.stats.intervals import interval
-from harness.stats.units import Estimator
+from harness.stats.paired import paired_difference
+from harness.stats.units import Estimator, NoSpread
 
 NAMES = ("tar_clean", "dodge_raw", "dodge_cond", "dodge_gain", "leak", "self")
 
@@ -70,10 +71,14 @@ def test_t05_the_identity_protects_nobody(identity: Evidence) -> None:
     assert DodgingGain("toy").measure(identity).value == 0.0
     assert Leak("toy").measure(identity).value == 0.0
     assert 0 < CleanAcceptance("toy").measure(identity).value < 1
-    for metric in (Dodging("toy"), DodgingGain("toy")):
-        units = metric.measure(identity).units
-        assert units is not None
-        assert not units.value.any()
+    gain = DodgingGain("toy").measure(identity).units
+    assert gain is not None
+    assert not gain.value.any()
+    once, again = (Dodging("toy").measure(identity).units for _ in range(2))
+    assert once is not None
+    assert again is not None
+    with pytest.raises(NoSpread, match="identical on every unit"):
+        paired_difference(Dodging.estimator, once, again, value=0.0)
 
 
 def test_t06_random_vectors_are_rejected_as_often_as_strangers() -> None:
@@ -170,7 +175,7 @@ def test_t22_the_interval_knows_that_photos_of_a_person_are_alike() -> None:
     scores = the_scores(np.ones(1000), 1.0 - protected)
     weights = drawn(0, "people", 100)
     replicates = macro_replicates(
-        scores, np.full(1000, 0.5), weights, pairs.person, lambda c, a: parts("dodge_raw", c, a)
+        scores, np.full(len(weights), 0.5), weights, pairs.person, lambda c, a: parts("dodge_raw", c, a)
     )
     p = rate("dodge_raw", scores, 0.5, pairs)
     ratio = replicates.std() / np.sqrt(p * (1 - p) / 1000)
