@@ -42,14 +42,15 @@ def replicate_units(replicates: Floats, value: float, people: int = 0) -> Units 
 
     A replicate without a value (nobody drawn for its denominator) takes `value`; where more than one in a hundred has
     none, the tails are unknown: no units, hence no interval. A share of `people` that is 0 or 1 for all of them has
-    replicates without spread, and yet is not known exactly: they are drawn from Jeffreys' posterior of a share, the
-    same draws for every share of so many people, so that two cells that agree on everybody differ by 0.
+    replicates with no spread of its own, and yet is not known exactly: no replicate is nearer to the end than a draw
+    from Jeffreys' posterior, the same draws for every share of so many people, so that two cells that agree on
+    everybody differ by 0.
     """
     undefined = ~np.isfinite(replicates)
     if undefined.mean() > UNDEFINED:
         return None
     replicates = np.where(undefined, value, replicates)
-    if people and value in (0.0, 1.0) and (replicates == value).all():
-        replicates = np.abs(value - short_of_certain(people))
+    if people and value in (0.0, 1.0):
+        replicates = np.abs(value - np.maximum(np.abs(value - replicates), short_of_certain(people)))
     key = np.array([f"{r:04d}" for r in range(len(replicates))])
     return Units(UnitKind.REPLICATES, key, key, replicates)

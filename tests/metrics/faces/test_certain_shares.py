@@ -38,11 +38,16 @@ def test_two_cells_that_agree_on_everybody_do_not_differ_and_opposite_ones_do() 
     assert found.p_value < 0.01
 
 
-def test_what_has_spread_or_no_number_of_people_is_left_alone() -> None:
+def test_spread_that_is_larger_stays_and_a_share_inside_is_left_alone() -> None:
     some = np.linspace(0, 0.2, REPLICATES)
-    units = replicate_units(some, 0.0, 50)
-    assert units is not None
-    assert np.array_equal(units.value, some)
-    plain = replicate_units(np.zeros(REPLICATES), 0.0)
+    at_the_end, inside = replicate_units(some, 0.0, 50), replicate_units(some, 0.1, 50)
+    nobody, plain = replicate_units(np.zeros(REPLICATES), 0.0, 50), replicate_units(some, 0.0)
+    assert at_the_end is not None
+    assert inside is not None
+    assert nobody is not None
     assert plain is not None
-    assert not plain.value.any()
+    assert np.array_equal(inside.value, some)
+    assert np.array_equal(plain.value, some)
+    assert np.array_equal(at_the_end.value, np.maximum(some, nobody.value))
+    found = paired(Estimator.RATIO, at_the_end, nobody, value=0.0)
+    assert found.interval.low >= 0.0  # a cloak that stops nobody is not worse than none
