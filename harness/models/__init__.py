@@ -22,5 +22,7 @@ MODELS: Registry[type[Model]] = Registry(
         "seq2seq": "harness.models.seq2seq:Seq2Seq",
         "digits-mlp": "harness.models.vision.adapters:DigitsMlp",
         "digits-resnet": "harness.models.vision.adapters:DigitsResNet",
+        "cifar-resnet18": "harness.models.vision.adapters:CifarResNet18",
+        "vision-classifier": "harness.models.vision.adapters:VisionClassifier",
     },
 )

@@ -213,7 +213,8 @@ class Classification(Task):
         shown = _Shop(self, model, seed, context).items()[slice(shard.start, shard.stop)]
         arrays = {name: network.logits(shown) for name, network in method.items()}
         context.progress(len(shard))
-        return ShardResult(arrays, calls={"answers": len(shard)})
+        rows = (("weights moved", 0, 0, moved(method["logits"], method["logits_original"])),)
+        return ShardResult(arrays, calls={"answers": len(shard)}, activity=rows)
 
     def outcomes(self, arrays: Mapping[str, Any], beside: Mapping[str, Any], seed: int) -> Outcomes:
         """What metrics of unlearning read. arrays: a cell's artifacts; beside: what was recorded with them."""
@@ -241,6 +242,14 @@ class Classification(Task):
             seed=seed,
             pool=Pool(*(beside[f"pool.{name}"] for name in names)) if "pool.oracle" in beside else None,
         )
+
+
+def moved(edited: Classifier, original: Classifier) -> float:
+    """Length of the way that the weights went, over their length."""
+    pairs = list(zip(edited.network.parameters(), original.network.parameters(), strict=True))
+    way = sum(float((a - b).double().square().sum()) for a, b in pairs)
+    length = sum(float(b.double().square().sum()) for _, b in pairs)
+    return float(np.sqrt(way / length))
 
 
 @dataclass(frozen=True)
