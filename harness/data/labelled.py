@@ -16,7 +16,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +155,13 @@ def _files(name: str, path: str) -> LabelledData:
     found = tuple(stated[k] if isinstance(k, int) and k < len(stated) else str(k) for k in kinds)
     contents = [[list(sets[s].facts.digests), labels[s].tolist()] for s in SPLITS]
     digest = hashlib.blake2b(json.dumps(contents).encode(), digest_size=16).hexdigest()
-    return LabelledData(name, found, found, labels, labels, digest, lambda split: sets[split].load(()).images)
+    return LabelledData(name, found, found, labels, labels, digest, lambda split: _pixels(name, path, split, digest))
+
+
+@lru_cache(maxsize=len(SPLITS))
+def _pixels(name: str, path: str, split: str, digest: str) -> Pixels:  # noqa: ARG001  (files may change: a key)
+    """Decoded pictures of one data set, kept: every network of a seed asks for them."""
+    return _set(name, Path(path), split).load(()).images
 
 
 def _set(name: str, path: Path, split: str) -> ImageFiles:

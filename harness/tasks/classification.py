@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from harness.models.vision.training import Examples
 
 Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
 ROLES = ("forget", "retain", "test")
 TRAINING = 1  # version of how networks are trained here: part of the address of what is kept
 
@@ -133,6 +134,20 @@ class Classification(Task):
             drawn = generator(self.draw, "split", "classification", "retain items").permutation(len(retain))
             retain = np.sort(retain[drawn[: self.retain_items]])
         return self.cut.forget, retain, np.arange(len(self.pictures.labels["test"]))
+
+    @cached_property
+    def scale(self) -> tuple[tuple[int, int, int], Floats, Floats]:
+        """Shape (C, H, W) of a picture; mean and deviation (C,) of pixels in [0, 1], of what is kept and of no other.
+
+        Nothing of what is forgotten is in them, so that a retrained network knows nothing of it.
+        """
+        kept = self.pictures.read("train")[self.cut.retain]
+        levels = np.arange(256) / 255
+        counts = np.stack([np.bincount(kept[..., c].ravel(), minlength=256) for c in range(kept.shape[3])])
+        share = counts / counts.sum(axis=1, keepdims=True)
+        mean = share @ levels
+        std = np.sqrt(share @ levels**2 - mean**2).clip(1e-3)
+        return (kept.shape[3], kept.shape[1], kept.shape[2]), mean, std
 
     def roles(self) -> NDArray[np.str_]:
         """(N,) forget, retain or test."""
@@ -335,10 +350,8 @@ class _Shop:
     def fresh(self, *key: int | str) -> Classifier:
         import torch
 
-        kept = self.task.pictures.read("train")[self.task.cut.retain]  # nothing of what is forgotten is in the scale
-        flat = kept.reshape(-1, kept.shape[3]).astype(np.float64) / 255
-        mean, std = (torch.from_numpy(v) for v in (flat.mean(0), flat.std(0).clip(1e-3)))
-        shape = (kept.shape[3], kept.shape[1], kept.shape[2])
+        shape, *scale = self.task.scale
+        mean, std = (torch.from_numpy(v) for v in scale)
         return self.model.fresh(shape, len(self.task.names), mean, std, self.seed, *key)
 
     def _trained(self, what: str, number: int, rows: Rows) -> tuple[Classifier, float]:

@@ -82,6 +82,15 @@ def test_a_forgotten_class_that_is_not_there_is_refused_with_the_nearest() -> No
         _ = Classification(data="avatars/people", scenario="class", forget="person 33").cut
 
 
+def test_the_scale_of_pixels_is_that_of_what_is_kept() -> None:
+    made = Classification(data="avatars/people", scenario="class", forget=2)
+    shape, mean, std = made.scale
+    kept = made.pictures.read("train")[made.cut.retain].reshape(-1, 3) / 255
+    assert shape == (3, 16, 16)
+    np.testing.assert_allclose(mean, kept.mean(0), rtol=1e-9)
+    np.testing.assert_allclose(std, kept.std(0), rtol=1e-9)
+
+
 def test_items_are_forget_retain_and_test_in_order() -> None:
     made = Classification(scenario="class", forget=3, retain_items=50)
     roles, labels = made.roles(), made.labels()
