@@ -141,7 +141,7 @@ class Run:
             items=self.items,
             cells=self.cells,
             images=images,
-            published=_frame(self.record["published"]),
+            published=_frame([{"verdict": "", "why": "", **row} for row in self.record["published"]]),  # older runs
             comparisons=_frame(self.record["comparisons"]),
             flips=self.flips,
             texts=tuple(self.record["texts"]),

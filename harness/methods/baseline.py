@@ -36,6 +36,8 @@ class Published(_Strict):
     before  the value without the method, where given
     mark    paper (the authors), secondary (another party's report of it), memory (recalled: never a target)
     source  where exactly it stands
+    compares, suites   the metric here that states the same quantity, in the same unit times `scale`, and the suites
+            whose data, model and recipe are the paper's: only there is it said whether a number was reproduced
     """
 
     metric: str
@@ -44,6 +46,9 @@ class Published(_Strict):
     before: float | None = None
     mark: Literal["paper", "secondary", "memory"]
     source: str
+    compares: str = ""
+    scale: float = 1.0
+    suites: tuple[str, ...] = ()
 
 
 class Baseline(_Strict):

@@ -21,7 +21,7 @@ CELLS = (
     "cell", "method", "role", "seed", "status", "reason", "flags", "seconds", "denoiser_calls", "peak_memory_mb",
     "images", "activity", "point",
 )  # fmt: skip
-PUBLISHED = ("baseline", "metric", "setting", "value", "before", "mark", "source")
+PUBLISHED = ("baseline", "metric", "setting", "value", "before", "mark", "source", "verdict", "why")
 COMPARISONS = (
     "method", "metric", "baseline", "delta", "delta_ci_low", "delta_ci_high", "p_value", "p_holm",
 )  # fmt: skip

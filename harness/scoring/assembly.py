@@ -28,6 +28,7 @@ from harness.scoring.evidence import Source
 from harness.scoring.flips import flips_of
 from harness.scoring.frame import CellScores, frames, params_text
 from harness.scoring.kinship import kinship_record
+from harness.scoring.published import published_rows
 from harness.scoring.scorer import Scorer
 from harness.scoring.shared_space import shared_judges, shared_spaces
 from harness.scoring.specimens import specimens_record
@@ -141,7 +142,7 @@ def score_run(
             *made_elsewhere(plan.compare_to, external, store),
             *_repeats(plan, cells),
         ],
-        "published": _published(plan),
+        "published": published_rows(plan, made.scores),
         "comparisons": made.comparisons.to_dict("records"),
         "flips": flips_of(
             made.items, {scorer.ids[m]: m.right for m in plan.metrics if m.right is not None}, plan.compare_to
@@ -348,27 +349,3 @@ def _provenance(plan: Plan, store: Store) -> dict[str, Any]:
         },
         "environments": len(kinds),
     }
-
-
-def _published(plan: Plan) -> list[dict[str, Any]]:
-    """What the papers claim, for baselines of the suite; never mixed with what was measured."""
-    from harness.methods.baseline import baseline_names, load_baseline
-
-    used = {p.cell.method.name for p in plan.cells}
-    rows = []
-    for name in baseline_names():
-        baseline = load_baseline(name)
-        if baseline.method in used:
-            rows += [
-                {
-                    "baseline": name,
-                    "metric": p.metric,
-                    "setting": p.setting,
-                    "value": p.value,
-                    "before": p.before,
-                    "mark": str(p.mark),
-                    "source": p.source,
-                }
-                for p in baseline.published
-            ]
-    return rows

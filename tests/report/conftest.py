@@ -221,10 +221,10 @@ def cells_of(plan: Plan) -> list[dict[str, Any]]:
 
 PUBLISHED = pd.DataFrame(
     [
-        ("spell", "recall", "SD3-Medium, CC12M", 0.31, 0.25, "paper", "arXiv 2410.06025, table 1"),
-        ("cads", "FID", "SD 2.1, LAION", 9.1, 8.4, "secondary", "arXiv 2410.06025, table 1"),
+        ("spell", "recall", "SD3-Medium, CC12M", 0.31, 0.25, "paper", "arXiv 2410.06025, table 1", "reproduced", "x"),
+        ("cads", "FID", "SD 2.1, LAION", 9.1, 8.4, "secondary", "arXiv 2410.06025, table 1", "not comparable", "y"),
     ],
-    columns=["baseline", "metric", "setting", "value", "before", "mark", "source"],
+    columns=["baseline", "metric", "setting", "value", "before", "mark", "source", "verdict", "why"],
 )
 
 
