@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,12 +122,11 @@ def test_the_holder_counts_and_notices_a_loss(tmp_path: Path, elsewhere: Owner) 
     assert reader.held(ADDRESS).owner == elsewhere  # type: ignore[union-attr]  # another's lease is not released
 
 
-def _race(root: str, start: float, wins: str) -> None:
-    while time.monotonic() < start:
-        pass
+def _race(root: str, together: Any, wins: str) -> None:
+    together.wait()
     if Leases(Path(root)).take(ADDRESS, "x") is not None:
         os.close(os.open(f"{wins}/{os.getpid()}", os.O_CREAT))
-        time.sleep(0.5)  # the holder lives while the others try
+    together.wait()  # the holder lives until all have tried, however slow the machine is
 
 
 def test_of_many_takers_of_a_dead_lease_one_wins(tmp_path: Path) -> None:
@@ -134,8 +134,8 @@ def test_of_many_takers_of_a_dead_lease_one_wins(tmp_path: Path) -> None:
     wins.mkdir()
     plant(Leases(tmp_path), replace(Owner.of_this_process("x"), token="ff" * 8, pid=2**22 + 1))
     context = multiprocessing.get_context("fork")
-    start = time.monotonic() + 0.2
-    takers = [context.Process(target=_race, args=(str(tmp_path), start, str(wins))) for _ in range(6)]
+    together = context.Barrier(6)
+    takers = [context.Process(target=_race, args=(str(tmp_path), together, str(wins))) for _ in range(6)]
     for taker in takers:
         taker.start()
     for taker in takers:
