@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from harness.data.face_photos import FacePhotos
 from harness.data.face_set import FaceSet, People
 from harness.data.face_split import Dealt, Plan, deal
+from harness.metrics.faces.manifest import ROLES, Row, check
 
 
 def folder_people(photos: FacePhotos, plan: Plan, seed: int = 0) -> tuple[FaceSet, Dealt]:
-    """Users person by person, probes before gallery, and everybody else. Raises TooFewPeople.
+    """Users person by person, probes before gallery, and everybody else. Raises TooFewPeople, BrokenSplit.
 
     A person who is to be taken for is given to the users in turn; "" where the folder has no targets.
     """
@@ -18,6 +21,14 @@ def folder_people(photos: FacePhotos, plan: Plan, seed: int = 0) -> tuple[FaceSe
     dealt = deal(rows, photos.manifest_hash, seed, plan)
     person = np.array([r.person for r in rows], dtype=np.str_)
     role = np.array(dealt.roles, dtype=np.str_)
+    known: dict[str, Any] = {r: r for r in ROLES}
+    check(  # R1 to R5 hold by the way people are dealt; a split that broke one must not be scored
+        [
+            Row(r.image_id, r.sha256, r.person, known[of], dup_group=r.dup_group, hash=f"{r.hash_bits:016x}")
+            for r, of in zip(rows, dealt.roles, strict=True)
+            if of in known
+        ]
+    )
 
     def of(*roles: str) -> People:
         chosen = np.flatnonzero(np.isin(role, roles))

@@ -9,17 +9,12 @@ rule, the rows and what to do. Source: face_privacy.md section 8.2. Traps: T18.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-
-from harness.keys import generator
-from harness.metrics.metric import Array
 
 Role = Literal["calib", "gallery", "probe", "distractor", "target_opt", "target_eval", "fit"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -176,53 +171,3 @@ def check_pools(pools: Mapping[str, Mapping[str, tuple[str, str]]]) -> None:
                     found.append(Violation("pools", tuple(dict.fromkeys(bad)), text))
     if found:
         raise BrokenSplit(found)
-
-
-def digest(rows: Sequence[Row]) -> str:
-    """32 hex digits of what the photos are, whatever their order and their roles: what a split is drawn from."""
-    told = sorted(({**asdict(r), "role": "", "path": ""} for r in rows), key=lambda r: str(r["image_id"]))
-    return hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
-def split(rows: Sequence[Row], seed: int, *, calibration: int, probes: int = 1) -> tuple[Row, ...]:
-    """Roles for photos of people: a function of the manifest's digest and the seed, whatever the order of the rows.
-
-    calibration  people of the calibration, one photo each. Of everybody else with more than `probes` photos, `probes`
-    are probes and the rest is the gallery; people with fewer are distractors, one photo each. What is not used is left
-    out. Raises ValueError where there are too few people.
-    """
-    own: dict[str, list[Row]] = defaultdict(list)
-    for row in sorted(rows, key=lambda r: r.image_id):
-        own[row.identity].append(row)
-    people = sorted(own)
-    if calibration >= len(people):
-        raise ValueError(f"{calibration} calibration people of {len(people)}: nobody is left to be scored")
-    random = generator(seed, "split", "faces", digest(rows))
-    single = [p for p in people if len(own[p]) <= probes]
-    several = [p for p in people if len(own[p]) > probes]
-    shuffled = [group[i] for group in (single, several) for i in random.permutation(len(group))]
-    strangers = set(shuffled[:calibration])  # first those with too few photos to be scored
-    result: list[Row] = []
-    for person in people:
-        photos = [own[person][i] for i in random.permutation(len(own[person]))]
-        if person in strangers:
-            result.append(replace(photos[0], role="calib"))
-        elif len(photos) <= probes:
-            result.append(replace(photos[0], role="distractor"))
-        else:
-            result += [replace(r, role="probe" if i < probes else "gallery") for i, r in enumerate(photos)]
-    return tuple(sorted(result, key=lambda r: r.image_id))
-
-
-def perceptual_hash(photo: Array) -> str:
-    """16 hex digits of a uint8 photo (H, W, 3): which of 64 low frequencies are above their median.
-
-    Gray, 32 x 32 by area, DCT-II. Photos that differ by compression or scale differ in a few bits.
-    """
-    from PIL import Image
-    from scipy.fft import dctn
-
-    gray = Image.fromarray(photo).convert("L").resize((32, 32), Image.Resampling.BOX)
-    low = dctn(np.asarray(gray, dtype=np.float64), norm="ortho")[:8, :9].ravel()[1:65]
-    bits = low > np.median(low)
-    return f"{int(''.join('1' if b else '0' for b in bits), 2):016x}"

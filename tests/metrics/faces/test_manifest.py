@@ -1,26 +1,15 @@
 from __future__ import annotations
 
-import dataclasses
-
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.fft import idctn
 
-from harness.keys import generator
 from harness.metrics.faces.manifest import (
     BrokenSplit,
     Row,
     check,
     check_pools,
-    digest,
     overlaps,
-    perceptual_hash,
-    split,
     violations,
 )
-from harness.metrics.faces.transforms import transformed
 
 
 def a_row(name: str, identity: str, role: str, **more: str) -> Row:
@@ -92,52 +81,3 @@ def test_pools_of_recognisers_may_not_meet() -> None:
     pools["heldout_targets"]["tuned"] = ("h9", "w1")
     with pytest.raises(BrokenSplit, match="surrogates and heldout_targets share lineage of weights"):
         check_pools(pools)
-
-
-def people(count: int, most: int) -> tuple[Row, ...]:
-    random = generator(0, "world", "manifest", count, most)
-    return tuple(
-        Row(f"{p:03d}/{i}", f"sha{p}-{i}", f"person {p:03d}", "gallery")
-        for p in range(count)
-        for i in range(int(random.integers(1, most + 1)))
-    )
-
-
-@settings(max_examples=25)
-@given(st.integers(0, 1000), st.integers(6, 30), st.integers(2, 5))
-def test_a_split_keeps_all_rules_and_does_not_feel_the_order(seed: int, count: int, most: int) -> None:
-    rows = people(count, most)
-    made = split(rows, seed, calibration=count // 3)
-    check(made)
-    assert len({r.identity for r in made if r.role == "calib"}) == count // 3
-    order = generator(seed, "world", "order").permutation(len(rows))
-    assert split([rows[i] for i in order], seed, calibration=count // 3) == made
-    assert digest([rows[i] for i in order]) == digest(rows)
-
-
-def test_a_split_depends_on_the_seed_and_on_the_photos() -> None:
-    rows = people(40, 5)
-    first = split(rows, 0, calibration=10)
-    assert split(rows, 1, calibration=10) != first
-    other = (dataclasses.replace(rows[0], sha256="another"), *rows[1:])
-    assert digest(other) != digest(rows)
-    assert [r.role for r in split(other, 0, calibration=10)] != [r.role for r in first]
-    with pytest.raises(ValueError, match="nobody is left"):
-        split(rows, 0, calibration=40)
-
-
-def test_perceptual_hashes_survive_compression_and_tell_photos_apart() -> None:
-    random, frequency = generator(0, "world", "photos"), np.add.outer(np.arange(64), np.arange(64))
-    mixed = idctn(
-        random.normal(size=(6, 64, 64)) / (1 + frequency) ** 1.5, axes=(1, 2), norm="ortho"
-    )  # as of photographs
-    gray = np.clip(128 + 40 * mixed / mixed.std(axis=(1, 2), keepdims=True), 0, 255).astype(np.uint8)
-    photos = np.repeat(gray[..., None], 3, axis=3)
-    sent = transformed(photos, "jpeg75", [(str(i),) for i in range(6)], 0)
-
-    def bits(a: str, b: str) -> int:
-        return (int(a, 16) ^ int(b, 16)).bit_count()
-
-    before, after = [perceptual_hash(p) for p in photos], [perceptual_hash(p) for p in sent]
-    assert max(bits(a, b) for a, b in zip(before, after, strict=True)) <= 4
-    assert min(bits(before[i], before[j]) for i in range(6) for j in range(i)) > 8
