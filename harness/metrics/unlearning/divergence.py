@@ -35,16 +35,21 @@ SOURCE = "unlearning.md 6.2; arXiv 2205.08096"
 LN2 = float(np.log(2.0))
 
 
+def _log_middle(log_p: Floats, log_q: Floats) -> Floats:
+    """log((p + q) / 2), exactly log p where p and q are equal: a model is at distance 0 from itself."""
+    return np.asarray(np.where(log_p == log_q, log_p, np.logaddexp(log_p, log_q) - LN2))
+
+
 def js(log_p: Floats, log_q: Floats) -> Floats:
     """(N,) Jensen-Shannon divergence in nats, summed over classes: 0 to ln 2. log_p, log_q (N, C)."""
-    log_m = np.logaddexp(log_p, log_q) - LN2
+    log_m = _log_middle(log_p, log_q)
     both = np.exp(log_p) * (log_p - log_m) + np.exp(log_q) * (log_q - log_m)
     return np.asarray(np.clip(both.sum(axis=1) / 2, 0.0, LN2))
 
 
 def js_badteacher_repo(log_p: Floats, log_q: Floats) -> Floats:
     """(N,) (KL(m ‖ p) + KL(m ‖ q)) / (2 C): their mean over examples is the repository's value."""
-    log_m = np.logaddexp(log_p, log_q) - LN2
+    log_m = _log_middle(log_p, log_q)
     return np.asarray((np.exp(log_m) * (2 * log_m - log_p - log_q)).mean(axis=1) / 2)
 
 

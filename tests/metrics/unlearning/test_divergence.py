@@ -76,3 +76,8 @@ def test_every_set_can_be_compared(evidence: Evidence) -> None:
 def test_zrf_needs_its_random_model(evidence: Evidence) -> None:
     with pytest.raises(CannotMeasure, match="randomly initialised"):
         Zrf().measure(alike(evidence, logits_random=None))
+
+
+def test_a_model_is_at_distance_0_from_itself_exactly() -> None:
+    logits = np.random.default_rng(0).standard_normal((50, 10)).astype(np.float32) * 8
+    assert not normalised_js(logits, logits.copy()).any()
