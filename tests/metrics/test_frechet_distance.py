@@ -69,7 +69,8 @@ def test_moments_alone_give_the_distance_of_the_sets(n: int, m: int, d: int) -> 
     x, y = rng.normal(size=(n, d)), 2 * rng.normal(size=(m, d)) + 1
     whole = leave_group_out(x, moments(y), np.zeros(n, dtype=int), 0)[0]
     # a covariance without full rank has eigenvalues of the size of rounding, whose roots are 1e-8 of the trace each
-    assert frechet_of_moments(x.mean(0), np.cov(x.T), moments(y)) == pytest.approx(whole, rel=1e-9 if n > d else 1e-6)
+    full = min(n, m) > d + 1  # of both: where one lacks rank the last digits differ from processor to processor
+    assert frechet_of_moments(x.mean(0), np.cov(x.T), moments(y)) == pytest.approx(whole, rel=1e-9 if full else 1e-6)
 
 
 def test_a_distance_from_moments_below_zero_is_an_error() -> None:  # T6
