@@ -23,7 +23,7 @@ class Recipe:
     rate           learning rate at the start; cosine: rate · (1 + cos(π t / T)) / 2 at step t of T
     augment        crop-flip: a random crop after 4 pixels of padding, and a mirror image for half of the examples
     precision      of the network's layers under autocast; losses and weights are float32
-    channels_last  memory layout of pictures and convolutions
+    channels_last  memory layout of convolutions on a GPU
     """
 
     epochs: int
