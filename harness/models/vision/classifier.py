@@ -85,7 +85,7 @@ class Blueprint:
         with keyed(seed, *key, "weights", device=torch.device("cpu")):
             body = self.make(shape, classes)
         network = Normalised(body, mean.cpu(), std.cpu(), self.recipe.precision).to(self.device)
-        # on a processor with two threads torch 2.15 corrupts memory in the gradient of narrow channels-last convolutions
+        # torch 2.15 on two threads of a CPU corrupts memory in the gradient of narrow channels-last convolutions
         if self.recipe.channels_last and not self.device.startswith("cpu"):
             network = network.to(memory_format=torch.channels_last)
         return Classifier(network.eval().requires_grad_(False), self.recipe, self.device)
