@@ -243,6 +243,8 @@ def test_loading_and_checking_shipped_suites_imports_nothing_heavy() -> None:
 THEIRS = {
     "cloaking-photos": "no folder of photographs at photos",
     "paper/cloaking-lfw": "no folder of photographs at lfw",
+    "paper/unlearn-cifar10-resnet18": "no files of CIFAR10 in cifar10",
+    "paper/unlearn-cifar10-resnet18-class": "no files of CIFAR10 in cifar10",
     "paper/retrofit-code": "no problems at problems.jsonl",
     "paper/retrofit-speech": "no folder LibriSpeech/dev-clean",
 }
