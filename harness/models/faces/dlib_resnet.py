@@ -46,7 +46,11 @@ class DlibResnet(Recogniser):
         Lineage("dlib-resnet-v1", "dlib-3m", "dlib-resnet"), in_id=False, help="weights, training, architecture"
     )
     released: str = option("2017-02-12", in_id=False, help="ISO date")
-    licence: str = option("CC0-1.0", in_id=False, help="of the weights")
+    licence: str = option(
+        "CC0-1.0; its landmarks were trained on iBUG 300-W, which excludes commercial use",
+        in_id=False,
+        help="of the weights",
+    )
 
     kind: ClassVar[str] = "dlib-resnet"
     differentiable: ClassVar[bool] = False  # type: ignore[misc]
